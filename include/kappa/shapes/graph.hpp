@@ -1,0 +1,78 @@
+#pragma once
+/// \file
+/// What a declaration means: a flat array of nodes in the order data flows, and an array of parameters.
+
+#include <kappa/declare/act.hpp>
+#include <kappa/declare/map.hpp>
+#include <kappa/declare/shape.hpp>
+#include <kappa/declare/text.hpp>
+
+namespace kappa {
+
+enum class operation { input, dense, activation, map, scale, add, multiply, reshape, mean_positions, sum_positions };
+
+/// The name of an operation as the user wrote it.
+constexpr char const* name_of(operation op) {
+  switch (op) {
+    case operation::input:
+      return "input";
+    case operation::dense:
+      return "dense";
+    case operation::activation:
+      return "activation";
+    case operation::map:
+      return "map";
+    case operation::scale:
+      return "scale";
+    case operation::add:
+      return "+";
+    case operation::multiply:
+      return "*";
+    case operation::reshape:
+      return "flatten";
+    case operation::mean_positions:
+      return "mean_over_positions";
+    case operation::sum_positions:
+      return "sum_over_positions";
+  }
+  return "?";
+}
+
+/// One node. `a` and `b` are the nodes it reads (-1: none), always before it in the array.
+struct node {
+  operation op = operation::input;
+  int a = -1;
+  int b = -1;
+  int parameter = -1;  ///< index of its parameter: dense only
+  shape out{};         ///< of one sample
+  activation_rule const* act = nullptr;
+  map_rule const* map = nullptr;
+  int numerator = 1;  ///< of `scale`
+  int denominator = 1;
+  label name{};  ///< of a named dense term
+
+  constexpr bool operator==(node const&) const = default;
+  /// What the user would call this node in a sentence.
+  constexpr char const* title() const {
+    if (!name.empty()) return name.s;
+    if (act != nullptr) return act->name;
+    if (map != nullptr) return map->name;
+    return name_of(op);
+  }
+};
+
+/// A dense parameter: weight [outputs, inputs] at `offset` of the flat parameter vector, then the bias [outputs].
+struct parameter {
+  int outputs = 0;
+  int inputs = 0;
+  bool bias = false;
+  int offset = 0;
+  int uses = 0;  ///< nodes that share it
+  label name{};
+
+  constexpr bool operator==(parameter const&) const = default;
+  constexpr int weight_size() const { return outputs * inputs; }
+  constexpr int size() const { return outputs * (inputs + (bias ? 1 : 0)); }
+};
+
+}  // namespace kappa

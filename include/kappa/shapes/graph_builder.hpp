@@ -1,0 +1,183 @@
+#pragma once
+/// \file
+/// A graph under construction: what a term's `emit` talks to. Shapes are inferred as nodes are added; the first
+/// fault is kept and construction goes on, so that a malformed network still gives one sentence and no more.
+
+#include <kappa/shapes/fault.hpp>
+#include <kappa/shapes/graph.hpp>
+#include <kappa/shapes/list.hpp>
+
+namespace kappa {
+
+struct graph_builder {
+  detail::list<node> nodes;
+  detail::list<parameter> parameters;
+  int parameter_count = 0;
+  diagnosis bad{};
+
+  constexpr void fail(fault why, int expected, int got, label at) {
+    if (bad.why == fault::none) bad = {why, nodes.count, expected, got, at};
+  }
+  constexpr shape const& shape_of(int x) const { return nodes[x].out; }
+
+  // ---- terms ------------------------------------------------------------------------------------------------
+  constexpr int input(int x, shape s) {
+    if (x >= 0) fail(fault::second_input, 1, 2, {"input"});
+    for (int i = 0; i < s.rank; ++i)
+      if (s.extent[i] < 1) fail(fault::no_outputs, 1, s.extent[i], {"input"});
+    return nodes.push({.op = operation::input, .out = s});
+  }
+
+  constexpr int dense(int x, int outputs, bool bias, char const* name) {
+    x = after_input(x, {name[0] != '\0' ? name : "dense"});
+    shape s = shape_of(x);
+    label const at = scoped(name);
+    if (outputs < 1) fail(fault::no_outputs, 1, outputs, {name[0] != '\0' ? name : "dense"});
+    int const p = weight(outputs, s.features(), bias, at);
+    s.extent[s.rank - 1] = outputs;
+    return nodes.push({.op = operation::dense, .a = x, .parameter = p, .out = s, .name = at});
+  }
+
+  constexpr int activation(int x, activation_rule const* rule) {
+    x = after_input(x, {rule->name});
+    return nodes.push({.op = operation::activation, .a = x, .out = shape_of(x), .act = rule});
+  }
+
+  constexpr int map(int x, map_rule const* rule) {
+    x = after_input(x, {rule->name});
+    shape s = rule->output(shape_of(x));
+    if (s.rank == 0) {
+      fail(fault::map_refuses, shape_of(x).rank, shape_of(x).size(), {rule->name});
+      s = shape_of(x);
+    }
+    return nodes.push({.op = operation::map, .a = x, .out = s, .map = rule});
+  }
+
+  constexpr int scale(int x, int numerator, int denominator) {
+    x = after_input(x, {"scale"});
+    return nodes.push(
+        {.op = operation::scale, .a = x, .out = shape_of(x), .numerator = numerator, .denominator = denominator});
+  }
+
+  constexpr int add(int a, int b) { return meet(operation::add, a, b); }
+  constexpr int multiply(int a, int b) { return meet(operation::multiply, a, b); }
+
+  constexpr int flatten(int x) {
+    x = after_input(x, {"flatten"});
+    return nodes.push({.op = operation::reshape, .a = x, .out = {1, {shape_of(x).size()}}});
+  }
+
+  constexpr int aggregate(int x, bool averages) {
+    operation const op = averages ? operation::mean_positions : operation::sum_positions;
+    x = after_input(x, {name_of(op)});
+    shape const s = shape_of(x);
+    if (s.rank < 2) fail(fault::wrong_rank, 2, s.rank, {name_of(op)});
+    return nodes.push({.op = op, .a = x, .out = {1, {s.features()}}});
+  }
+
+  // ---- names ------------------------------------------------------------------------------------------------
+  constexpr int mark(int x, char const* name) {
+    x = after_input(x, {name});
+    marks.push({name, scope, x});
+    return x;
+  }
+
+  constexpr int recall(char const* name) {
+    for (int s = scope; s >= 0; s = s == 0 ? -1 : scopes[s].parent)
+      for (int i = marks.count; i-- > 0;)
+        if (marks[i].scope == s && detail::same_text(marks[i].name, name)) return marks[i].node;
+    fail(fault::unknown_label, marks.count, 0, {name});
+    return after_input(nodes.count - 1, {name});
+  }
+
+  // ---- repetition -------------------------------------------------------------------------------------------
+  struct outer_scope {
+    int scope;
+  };
+  constexpr outer_scope enter_copy(int copy) {
+    if (scopes.count == 0) scopes.push({});  // the outermost scope is number 0
+    outer_scope const outer{scope};
+    scope = scopes.push({scope, copy});
+    return outer;
+  }
+  constexpr void leave_copy(outer_scope outer) { scope = outer.scope; }
+
+  struct tied_state {
+    int start;   // where the first copy's weights begin in the log
+    int cursor;  // the enclosing replay, or -1
+  };
+  constexpr tied_state begin_tied() { return {used.count, replay}; }
+  constexpr void replay_tied(tied_state t) { replay = t.start; }
+  constexpr void end_tied(tied_state t) {
+    // An enclosing replay has meanwhile been served by this one's log: move it past all these copies.
+    replay = t.cursor < 0 ? -1 : t.cursor + (used.count - t.start);
+  }
+
+ private:
+  struct mark_entry {
+    char const* name;
+    int scope;
+    int node;
+  };
+  struct scope_entry {
+    int parent = -1;
+    int copy = -1;
+  };
+  detail::list<mark_entry> marks;
+  detail::list<scope_entry> scopes;
+  detail::list<int> named;  // parameters that have a name
+  detail::list<int> named_scope;
+  detail::list<int> used;  // the parameter of every dense term so far, in order
+  int scope = 0;
+  int replay = -1;
+
+  constexpr label scoped(char const* name) const {
+    if (name[0] == '\0') return {};
+    return {name, scope == 0 ? -1 : scopes[scope].copy};
+  }
+
+  constexpr int after_input(int x, label at) {
+    if (x >= 0) return x;
+    fail(fault::no_input, 0, 0, at);
+    return nodes.count > 0 ? nodes.count - 1 : nodes.push({.op = operation::input, .out = {1, {1}}});
+  }
+
+  constexpr int weight(int outputs, int inputs, bool bias, label name) {
+    int found = -1;
+    if (replay >= 0) {
+      found = used[replay++];
+    } else if (!name.empty()) {
+      for (int i = 0; i < named.count && found < 0; ++i)
+        if (named_scope[i] == scope && parameters[named[i]].name == name) found = named[i];
+    }
+    if (found < 0) {
+      found = parameters.push({outputs, inputs, bias, parameter_count, 0, name});
+      parameter_count += parameters[found].size();
+      if (!name.empty()) {
+        named.push(found);
+        named_scope.push(scope);
+      }
+    }
+    parameter& p = parameters[found];
+    label const at = name.empty() ? label{"dense"} : name;
+    if (p.outputs != outputs) fail(fault::tied_shapes_differ, p.outputs, outputs, at);
+    if (p.inputs != inputs) fail(fault::tied_shapes_differ, p.inputs, inputs, at);
+    if (p.bias != bias) fail(fault::tied_bias_differs, p.bias ? 1 : 0, bias ? 1 : 0, at);
+    ++p.uses;
+    used.push(found);
+    return found;
+  }
+
+  constexpr int meet(operation op, int a, int b) {
+    a = after_input(a, {name_of(op)});
+    b = after_input(b, {name_of(op)});
+    shape const& s = shape_of(a);
+    shape const& t = shape_of(b);
+    if (s.rank != t.rank) fail(fault::ranks_differ, s.rank, t.rank, {name_of(op)});
+    for (int i = s.rank; i-- > 0;)
+      if (s.extent[i] != t.extent[i]) fail(fault::widths_differ, s.extent[i], t.extent[i], {name_of(op)});
+    return nodes.push({.op = op, .a = a, .b = b, .out = s});
+  }
+};
+
+}  // namespace kappa

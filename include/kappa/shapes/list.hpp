@@ -1,0 +1,32 @@
+#pragma once
+
+namespace kappa::detail {
+
+/// A growing array for constant evaluation: what std::vector would be without its header.
+template <class T>
+struct list {
+  T* items = nullptr;
+  int count = 0;
+  int capacity = 0;
+
+  constexpr list() = default;
+  list(list const&) = delete;
+  list& operator=(list const&) = delete;
+  constexpr ~list() { delete[] items; }
+
+  constexpr int push(T const& item) {
+    if (count == capacity) {
+      capacity = capacity == 0 ? 16 : 2 * capacity;
+      T* grown = new T[static_cast<unsigned>(capacity)]{};
+      for (int i = 0; i < count; ++i) grown[i] = items[i];
+      delete[] items;
+      items = grown;
+    }
+    items[count] = item;
+    return count++;
+  }
+  constexpr T& operator[](int i) { return items[i]; }
+  constexpr T const& operator[](int i) const { return items[i]; }
+};
+
+}  // namespace kappa::detail

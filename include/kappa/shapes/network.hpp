@@ -1,0 +1,130 @@
+#pragma once
+/// \file
+/// A network: a named struct derived from `network<expression>`. The expression is lowered once to a graph; a
+/// malformed one is refused here, in one sentence.
+
+#include <array>
+
+#include <kappa/declare/algebra.hpp>
+#include <kappa/shapes/graph_builder.hpp>
+
+namespace kappa {
+
+namespace detail {
+
+/// The graph of a term, lowered in constant evaluation.
+template <term Term>
+struct lowered {
+  struct size_and_fault {
+    int nodes;
+    int parameters;
+    int parameter_count;
+    diagnosis bad;
+  };
+  static constexpr size_and_fault summary = [] {
+    graph_builder g;
+    int const last = Term::emit(g, -1);
+    // The result is the last node: a recall or a mark at the end may have named an earlier one.
+    if (g.bad.why == fault::none && last != g.nodes.count - 1) g.scale(last, 1, 1);
+    return size_and_fault{g.nodes.count, g.parameters.count, g.parameter_count, g.bad};
+  }();
+
+  static constexpr diagnosis bad = summary.bad;
+
+  static constexpr auto fill(auto const& read) {
+    graph_builder g;
+    int const last = Term::emit(g, -1);
+    if (g.bad.why == fault::none && last != g.nodes.count - 1) g.scale(last, 1, 1);
+    return read(g);
+  }
+  static constexpr auto nodes = fill([](graph_builder const& g) {
+    std::array<node, static_cast<unsigned>(summary.nodes)> a{};
+    for (int i = 0; i < g.nodes.count; ++i) a[static_cast<unsigned>(i)] = g.nodes[i];
+    return a;
+  });
+  static constexpr auto parameters = fill([](graph_builder const& g) {
+    std::array<parameter, static_cast<unsigned>(summary.parameters)> a{};
+    for (int i = 0; i < g.parameters.count; ++i) a[static_cast<unsigned>(i)] = g.parameters[i];
+    return a;
+  });
+};
+
+}  // namespace detail
+
+/// A network F: parameters × input -> output, as a type:
+///
+///     struct mlp : network<input<784> | dense<128> | act::relu | dense<10>> {};
+///
+/// All members are constants of the declaration. Cost: one constant evaluation, linear in the number of nodes.
+template <auto Expression>
+requires term<decltype(Expression)>
+struct network {
+ private:
+  using lowering = detail::lowered<std::remove_cvref_t<decltype(Expression)>>;
+
+ public:
+  /// The term this network was declared from, for use inside another declaration.
+  using declaration = std::remove_cvref_t<decltype(Expression)>;
+  static constexpr bool well_formed = detail::refuse<lowering::bad>();
+  static_assert(well_formed);
+
+  /// Nodes in the order data flows; the last one is the output.
+  static constexpr auto const& nodes = lowering::nodes;
+  /// Parameters in declaration order.
+  static constexpr auto const& parameters = lowering::parameters;
+  static constexpr int node_count = lowering::summary.nodes;
+  static constexpr int parameter_count = lowering::summary.parameter_count;
+  static constexpr shape input_shape = nodes.front().out;
+  static constexpr shape output_shape = nodes.back().out;
+
+  /// Floating-point operations of one sample's forward pass; a multiply-add counts as two.
+  static constexpr long flops = [] {
+    long total = 0;
+    for (node const& n : nodes) {
+      long const elements = n.out.size();
+      if (n.op == operation::dense) {
+        parameter const& p = parameters[static_cast<unsigned>(n.parameter)];
+        total += elements * (2L * p.inputs + (p.bias ? 1 : 0));
+      } else if (n.op == operation::mean_positions || n.op == operation::sum_positions) {
+        total += nodes[static_cast<unsigned>(n.a)].out.size();
+      } else if (n.op != operation::input && n.op != operation::reshape) {
+        total += elements;
+      }
+    }
+    return total;
+  }();
+
+  /// Bytes of the parameters in scalar type T.
+  template <class T>
+  static constexpr long parameter_bytes = long{parameter_count} * long{sizeof(T)};
+  /// Bytes of one sample's values at every node that stores its own.
+  template <class T>
+  static constexpr long value_bytes = [] {
+    long total = 0;
+    for (node const& n : nodes)
+      if (n.op != operation::reshape) total += n.out.size();
+    return total * long{sizeof(T)};
+  }();
+};
+
+/// A network type: derived from `network<...>`.
+template <class N>
+concept network_type = requires {
+  typename N::declaration;
+  N::nodes;
+  N::parameters;
+  N::parameter_count;
+};
+
+/// Whether two networks have the same graph: the equality in the laws of the algebra.
+template <network_type A, network_type B>
+constexpr bool same_graph() {
+  if (A::node_count != B::node_count || A::parameters.size() != B::parameters.size()) return false;
+  for (unsigned i = 0; i < A::nodes.size(); ++i)
+    if (!(A::nodes[i] == B::nodes[i])) return false;
+  for (unsigned i = 0; i < A::parameters.size(); ++i)
+    if (!(A::parameters[i] == B::parameters[i])) return false;
+  return true;
+}
+
+}  // namespace kappa

@@ -1,0 +1,63 @@
+#pragma once
+/// \file
+/// An objective: a network, a loss on its output, and how the loss terms are reduced to one number.
+
+#include <kappa/declare/layers.hpp>
+#include <kappa/declare/loss.hpp>
+#include <kappa/shapes/network.hpp>
+
+namespace kappa {
+
+/// How the loss terms become one number: `mean`, `sum` or `mean_over_positions`.
+template <class R>
+concept reduction = std::same_as<R, mean_t> || std::same_as<R, sum_t> || std::same_as<R, mean_over_positions_t>;
+
+/// L(θ) = ρ Σ_n Σ_m ℓ(F(θ, x_n)_m, y_nm), as a type:
+///
+///     struct digits : objective<mlp, cross_entropy> {};
+///
+/// m runs over the M positions of the output, ρ is 1/N for `mean`, 1 for `sum`, 1/(N M) for `mean_over_positions`.
+template <network_type Network, auto Loss, auto Reduction = mean>
+requires kappa::loss<std::remove_cvref_t<decltype(Loss)>> && reduction<std::remove_cvref_t<decltype(Reduction)>>
+struct objective {
+  using network = Network;
+  using loss = std::remove_cvref_t<decltype(Loss)>;
+  using reduction = std::remove_cvref_t<decltype(Reduction)>;
+
+ private:
+  static constexpr diagnosis bad = Network::output_shape.features() >= loss::smallest_output
+                                       ? diagnosis{}
+                                       : diagnosis{fault::loss_does_not_fit,
+                                                   Network::node_count - 1,
+                                                   loss::smallest_output,
+                                                   Network::output_shape.features(),
+                                                   {loss::name}};
+
+ public:
+  static constexpr bool well_formed = detail::refuse<bad>();
+  static_assert(well_formed);
+
+  static constexpr int parameter_count = Network::parameter_count;
+  /// C: outputs of one loss term.
+  static constexpr int outputs = Network::output_shape.features();
+  /// M: loss terms of one sample.
+  static constexpr int terms = Network::output_shape.positions();
+  /// Columns per sample of the exact root of the loss Hessian: M · K(C).
+  static constexpr int root_columns = terms * loss::root_columns(outputs);
+
+  /// ρ for a batch of `samples`.
+  static constexpr double scale(std::size_t samples) {
+    if (std::same_as<reduction, mean_t>) return 1.0 / static_cast<double>(samples);
+    if (std::same_as<reduction, sum_t>) return 1.0;
+    return 1.0 / (static_cast<double>(samples) * terms);
+  }
+};
+
+template <class O>
+concept objective_type = requires {
+  typename O::network;
+  typename O::loss;
+  O::root_columns;
+};
+
+}  // namespace kappa
