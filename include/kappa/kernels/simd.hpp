@@ -1,0 +1,203 @@
+#pragma once
+/// \file
+/// Vectors of the width the user compiles for, through xsimd, and the few operations on them that xsimd 8 lacks
+/// or does not fuse: multiply-add on AVX-512, loads and stores of a part of a vector, transposes.
+
+#include <cstddef>
+#include <utility>
+
+#include <kappa/arch.hpp>
+#include <xsimd/xsimd.hpp>
+
+namespace kappa::inline KAPPA_ARCH {
+namespace kernels {
+
+/// A vector register of `T`.
+template <class T>
+using simd = xsimd::batch<T>;
+
+/// Elements of `T` in a vector.
+template <class T>
+inline constexpr int width = static_cast<int>(simd<T>::size);
+
+/// Bytes of a vector.
+inline constexpr int simd_bytes = static_cast<int>(sizeof(simd<float>));
+
+/// Vector registers of the instruction set.
+#if defined(__AVX512F__) || defined(__aarch64__)
+inline constexpr int simd_registers = 32;
+#else
+inline constexpr int simd_registers = 16;
+#endif
+
+constexpr int ceil_div(int a, int b) { return (a + b - 1) / b; }
+
+/// a b + c, fused where the instruction set can.
+template <class T>
+[[gnu::always_inline]] inline simd<T> multiply_add(simd<T> a, simd<T> b, simd<T> c) {
+#if defined(__AVX512F__)  // xsimd 8.1 multiplies and adds in two instructions here
+  if constexpr (sizeof(simd<T>) == 64 && sizeof(T) == 4) return _mm512_fmadd_ps(a, b, c);
+  if constexpr (sizeof(simd<T>) == 64 && sizeof(T) == 8) return _mm512_fmadd_pd(a, b, c);
+#endif
+  return xsimd::fma(a, b, c);
+}
+
+template <class T>
+[[gnu::always_inline]] inline simd<T> load(T const* p) {
+  return simd<T>::load_unaligned(p);
+}
+
+template <class T>
+[[gnu::always_inline]] inline void store(T* p, simd<T> v) {
+  v.store_unaligned(p);
+}
+
+/// The first `N` elements from `p`, the rest zero; nothing beyond them is read.
+template <int N, class T>
+[[gnu::always_inline]] inline simd<T> load_first(T const* p) {
+  static_assert(0 < N && N <= width<T>);
+  if constexpr (N == width<T>) {
+    return load(p);
+  } else {
+#if defined(__AVX512F__)
+    if constexpr (sizeof(T) == 4) return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << N) - 1u), p);
+    if constexpr (sizeof(T) == 8) return _mm512_maskz_loadu_pd(static_cast<__mmask8>((1u << N) - 1u), p);
+#endif
+    alignas(simd<T>) T buffer[width<T>]{};
+    for (int i = 0; i < N; ++i) buffer[i] = p[i];
+    return simd<T>::load_aligned(buffer);
+  }
+}
+
+/// Writes the first `N` elements of `v` and nothing beyond them.
+template <int N, class T>
+[[gnu::always_inline]] inline void store_first(T* p, simd<T> v) {
+  static_assert(0 < N && N <= width<T>);
+  if constexpr (N == width<T>) {
+    store(p, v);
+  } else {
+#if defined(__AVX512F__)
+    if constexpr (sizeof(T) == 4) return _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << N) - 1u), v);
+    if constexpr (sizeof(T) == 8) return _mm512_mask_storeu_pd(p, static_cast<__mmask8>((1u << N) - 1u), v);
+#endif
+    alignas(simd<T>) T buffer[width<T>];
+    v.store_aligned(buffer);
+    for (int i = 0; i < N; ++i) p[i] = buffer[i];
+  }
+}
+
+/// The first `n` < width elements from `p`, the rest zero, for an `n` known at run time only.
+template <class T>
+[[gnu::always_inline]] inline simd<T> load_first(T const* p, std::size_t n) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4) return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << n) - 1u), p);
+  if constexpr (sizeof(T) == 8) return _mm512_maskz_loadu_pd(static_cast<__mmask8>((1u << n) - 1u), p);
+#endif
+  alignas(simd<T>) T buffer[width<T>]{};
+  for (std::size_t i = 0; i < n; ++i) buffer[i] = p[i];
+  return simd<T>::load_aligned(buffer);
+}
+
+/// Writes the first `n` < width elements of `v`.
+template <class T>
+[[gnu::always_inline]] inline void store_first(T* p, simd<T> v, std::size_t n) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4) return _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << n) - 1u), v);
+  if constexpr (sizeof(T) == 8) return _mm512_mask_storeu_pd(p, static_cast<__mmask8>((1u << n) - 1u), v);
+#endif
+  alignas(simd<T>) T buffer[width<T>];
+  v.store_aligned(buffer);
+  for (std::size_t i = 0; i < n; ++i) p[i] = buffer[i];
+}
+
+namespace detail {
+// Elements of the low (Half = 0) or high halves of a and b, taken in turn.
+template <int Half, class T, std::size_t... I>
+[[gnu::always_inline]] inline simd<T> zip(simd<T> a, simd<T> b, std::index_sequence<I...>) {
+  using reg = typename simd<T>::register_type;
+  constexpr int w = width<T>;
+  return static_cast<reg>(__builtin_shufflevector(static_cast<reg>(a), static_cast<reg>(b),
+                                                  (static_cast<int>(I) / 2 + Half * w / 2 + (I % 2 ? w : 0))...));
+}
+template <class T>
+[[gnu::always_inline]] inline simd<T> zip_low(simd<T> a, simd<T> b) {
+  return zip<0, T>(a, b, std::make_index_sequence<width<T>>{});
+}
+template <class T>
+[[gnu::always_inline]] inline simd<T> zip_high(simd<T> a, simd<T> b) {
+  return zip<1, T>(a, b, std::make_index_sequence<width<T>>{});
+}
+}  // namespace detail
+
+/// Transposes a square of width x width elements held in vectors, by log2(width) perfect shuffles.
+template <class T>
+[[gnu::always_inline]] inline void transpose(simd<T> (&x)[width<T>]) {
+  constexpr int w = width<T>;
+#pragma GCC unroll 8
+  for (int stage = 1; stage < w; stage *= 2) {
+    simd<T> y[w];
+#pragma GCC unroll 16
+    for (int i = 0; i < w / 2; ++i) {
+      y[2 * i] = detail::zip_low<T>(x[i], x[i + w / 2]);
+      y[2 * i + 1] = detail::zip_high<T>(x[i], x[i + w / 2]);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < w; ++i) x[i] = y[i];
+  }
+}
+
+namespace detail {
+// Adds the upper half of a register to the lower until 16 bytes are left. (xsimd's hadd makes g++ 12 warn about the
+// compiler's own AVX-512 header.)
+template <class V, std::size_t... I>
+[[gnu::always_inline]] inline auto fold(V v, std::index_sequence<I...>) {
+  return __builtin_shufflevector(v, v, static_cast<int>(I)...) +
+         __builtin_shufflevector(v, v, static_cast<int>(I + sizeof...(I))...);
+}
+template <class T, class V>
+[[gnu::always_inline]] inline T sum_elements(V v) {
+  if constexpr (sizeof(V) > 16) {
+    return sum_elements<T>(fold(v, std::make_index_sequence<sizeof(V) / sizeof(T) / 2>{}));
+  } else if constexpr (sizeof(V) / sizeof(T) == 4) {
+    return (v[0] + v[2]) + (v[1] + v[3]);
+  } else {
+    return v[0] + v[1];
+  }
+}
+}  // namespace detail
+
+/// The sum of a vector's elements.
+template <class T>
+[[gnu::always_inline]] inline T sum(simd<T> v) {
+  return detail::sum_elements<T>(static_cast<typename simd<T>::register_type>(v));
+}
+
+/// Σ x_i y_i over contiguous arrays.
+template <class T>
+inline T dot(T const* x, T const* y, std::size_t n) {
+  constexpr std::size_t w = static_cast<std::size_t>(width<T>);
+  simd<T> a0(T(0)), a1(T(0)), a2(T(0)), a3(T(0));
+  std::size_t i = 0;
+  for (; i + 4 * w <= n; i += 4 * w) {
+    a0 = multiply_add<T>(load(x + i), load(y + i), a0);
+    a1 = multiply_add<T>(load(x + i + w), load(y + i + w), a1);
+    a2 = multiply_add<T>(load(x + i + 2 * w), load(y + i + 2 * w), a2);
+    a3 = multiply_add<T>(load(x + i + 3 * w), load(y + i + 3 * w), a3);
+  }
+  for (; i + w <= n; i += w) a0 = multiply_add<T>(load(x + i), load(y + i), a0);
+  if (i < n) a1 = multiply_add<T>(load_first(x + i, n - i), load_first(y + i, n - i), a1);
+  return sum<T>((a0 + a1) + (a2 + a3));
+}
+
+/// y += c x over contiguous arrays.
+template <class T>
+inline void add_scaled(T c, T const* x, T* y, std::size_t n) {
+  constexpr std::size_t w = static_cast<std::size_t>(width<T>);
+  simd<T> const vc(c);
+  std::size_t i = 0;
+  for (; i + w <= n; i += w) store<T>(y + i, multiply_add<T>(vc, load(x + i), load(y + i)));
+  if (i < n) store_first<T>(y + i, multiply_add<T>(vc, load_first(x + i, n - i), load_first(y + i, n - i)), n - i);
+}
+
+}  // namespace kernels
+}  // namespace kappa::inline KAPPA_ARCH

@@ -1,0 +1,291 @@
+#pragma once
+/// \file
+/// Register tiles: the shapes of the blocks of a product that stay in vector registers, the packing of an operand
+/// into panels that such a block reads contiguously, and the two loops over tiles that everything else uses,
+/// C = A B (rows of A and C known at run time) and C += Aᵀ B (the contraction runs over the rows).
+
+#include <algorithm>
+#include <cstddef>
+#include <type_traits>
+
+#include <kappa/kernels/simd.hpp>
+
+namespace kappa::inline KAPPA_ARCH {
+namespace kernels {
+
+/// A number carried by a type, so that a lambda's parameter can be a loop bound the compiler knows.
+template <int Value>
+using constant = std::integral_constant<int, Value>;
+
+/// How `Columns` columns of T are cut into panels of a few vectors, and how many rows go with them so that the
+/// accumulators fill the register file: 24 of 32 registers, 12 of 16.
+template <class T, int Columns, int Widest = simd_registers == 32 ? 3 : 2>
+struct panels {
+  static constexpr int accumulators = simd_registers == 32 ? 24 : 12;
+  static constexpr int vectors = ceil_div(Columns, width<T>);
+  static constexpr int count = ceil_div(vectors, Widest);
+  /// Vectors in every panel but the last, and in the last.
+  static constexpr int per_panel = ceil_div(vectors, count);
+  static constexpr int in_last = vectors - (count - 1) * per_panel;
+  /// Columns in the last vector.
+  static constexpr int tail = Columns - (vectors - 1) * width<T>;
+  static constexpr int rows = per_panel == 1 ? (simd_registers == 32 ? 16 : 8) : accumulators / per_panel;
+  /// Columns of a panel, and of all panels with the last padded to whole vectors.
+  static constexpr int panel_width = per_panel * width<T>;
+  static constexpr int padded = vectors * width<T>;
+};
+
+/// acc += A B for one tile: A's element (i, k) at a[i a_row + k a_step], B's vectors at b + k b_step, the last of
+/// which holds `Tail` elements. `depth` is a std::integral_constant or a run-time number.
+template <int Tail, class T, int Rows, int Vectors, class Depth>
+[[gnu::always_inline]] inline void multiply_tile(simd<T> (&acc)[Rows][Vectors], Depth depth, T const* a,
+                                                 std::size_t a_row, std::size_t a_step, T const* b,
+                                                 std::size_t b_step) {
+  for (std::size_t k = 0; k < static_cast<std::size_t>(depth); ++k) {
+    simd<T> v[Vectors];
+#pragma GCC unroll 8
+    for (int j = 0; j + 1 < Vectors; ++j) v[j] = load(b + j * width<T>);
+    v[Vectors - 1] = load_first<Tail>(b + (Vectors - 1) * width<T>);
+#pragma GCC unroll 16
+    for (int i = 0; i < Rows; ++i) {
+      simd<T> const x(a[static_cast<std::size_t>(i) * a_row]);
+#pragma GCC unroll 8
+      for (int j = 0; j < Vectors; ++j) acc[i][j] = multiply_add<T>(x, v[j], acc[i][j]);
+    }
+    a += a_step;
+    b += b_step;
+  }
+}
+
+/// Cuts `n` rows into tiles of Rows, and the rest into tiles of 8, 4, 2 and 1: f(constant rows, first_row).
+template <int Rows, class F>
+[[gnu::always_inline]] inline void in_row_tiles(std::size_t n, F&& f) {
+  std::size_t r = 0;
+  auto const tile = [&]<int R>(constant<R>) {
+    f(constant<R>{}, r);
+    r += static_cast<std::size_t>(R);
+  };
+  while (r + Rows <= n) tile(constant<Rows>{});
+  auto const rest = [&]<int R>(constant<R>) {
+    if constexpr (R < Rows)
+      if (r + R <= n) tile(constant<R>{});
+  };
+  rest(constant<8>{});
+  rest(constant<4>{});
+  rest(constant<2>{});
+  rest(constant<1>{});
+}
+
+/// Cuts columns into panels [first, last): f(constant vectors, constant elements of the last vector, panel).
+template <class P, class T, class F>
+[[gnu::always_inline]] inline void in_panels(int first, int last, F&& f) {
+  if constexpr (P::in_last == P::per_panel && P::tail == width<T>) {
+    for (int p = first; p < last; ++p) f(constant<P::per_panel>{}, constant<width<T>>{}, p);
+  } else {
+    for (int p = first; p < std::min(last, P::count - 1); ++p) f(constant<P::per_panel>{}, constant<width<T>>{}, p);
+    if (last == P::count) f(constant<P::in_last>{}, constant<P::tail>{}, P::count - 1);
+  }
+}
+
+/// Packs B = Wᵀ, W [Columns, Depth] row-major, into panels: panel p holds Depth rows of its columns, contiguous,
+/// the last vector padded with zeros. Only vectors [first, last) of the panels::vectors are packed; `to` has room
+/// for Depth * panels::padded elements.
+template <class T, int Depth, int Columns>
+void pack_transposed(T const* w, T* to, int first, int last) {
+  using p = panels<T, Columns>;
+  constexpr int n = width<T>;
+  auto const squares = [&]<int Rows>(constant<Rows>, int v) {  // Rows rows of W -> a vector
+    int const panel = v / p::per_panel;
+    int const step = (panel == p::count - 1 ? p::in_last : p::per_panel) * n;
+    T* out = to + static_cast<std::ptrdiff_t>(panel) * p::panel_width * Depth + (v % p::per_panel) * n;
+    T const* from = w + static_cast<std::ptrdiff_t>(v) * n * Depth;
+    auto const square = [&]<int Steps>(constant<Steps>) {
+      simd<T> x[n];
+#pragma GCC unroll 16
+      for (int i = 0; i < n; ++i) x[i] = i < Rows ? load_first<Steps>(from + i * Depth) : simd<T>(T(0));
+      transpose<T>(x);
+#pragma GCC unroll 16
+      for (int k = 0; k < Steps; ++k) store<T>(out + k * step, x[k]);
+    };
+    for (int k = 0; k < Depth / n; ++k, from += n, out += n * step) square(constant<n>{});
+    if constexpr (Depth % n != 0) square(constant<Depth % n>{});
+  };
+  for (int v = first; v < std::min(last, Columns / n); ++v) squares(constant<n>{}, v);
+  if constexpr (Columns % n != 0)
+    if (last == p::vectors) squares(constant<Columns % n>{}, p::vectors - 1);
+}
+
+/// What a tile of C starts from.
+enum class start { zero, row, present };
+
+/// Fills or reads a tile of C according to `Start`; the last vector of each row holds `Tail` elements.
+template <start Start, int Tail, class T, int Rows, int Vectors>
+[[gnu::always_inline]] inline void begin_tile(simd<T> (&acc)[Rows][Vectors], T const* from, std::size_t ld) {
+#pragma GCC unroll 16
+  for (int i = 0; i < Rows; ++i) {
+#pragma GCC unroll 8
+    for (int j = 0; j < Vectors; ++j) {
+      if constexpr (Start == start::zero) {
+        acc[i][j] = simd<T>(T(0));
+      } else {
+        T const* p = from + (Start == start::row ? 0 : static_cast<std::size_t>(i) * ld) + j * width<T>;
+        acc[i][j] = j + 1 < Vectors ? load(p) : load_first<Tail>(p);
+      }
+    }
+  }
+}
+
+/// Writes a tile of C.
+template <int Tail, class T, int Rows, int Vectors>
+[[gnu::always_inline]] inline void end_tile(simd<T> const (&acc)[Rows][Vectors], T* to, std::size_t ld) {
+#pragma GCC unroll 16
+  for (int i = 0; i < Rows; ++i, to += ld) {
+#pragma GCC unroll 8
+    for (int j = 0; j + 1 < Vectors; ++j) store<T>(to + j * width<T>, acc[i][j]);
+    store_first<Tail, T>(to + (Vectors - 1) * width<T>, acc[i][Vectors - 1]);
+  }
+}
+
+/// C = A B + start for A [rows, Depth], C [rows, Columns], both contiguous, and B either packed in panels or
+/// (`Packed` = false) as it lies in memory, [Depth, Columns]. `bias` [Columns] is read with start::row only.
+template <class T, int Depth, int Columns, bool Packed, start Start>
+void multiply(std::size_t rows, T const* a, T const* b, T const* bias, T* c) {
+  using p = panels<T, Columns>;
+  constexpr std::integral_constant<std::size_t, Depth> depth{};
+  in_row_tiles<p::rows>(rows, [&]<int Rows>(constant<Rows>, std::size_t r) {
+    in_panels<p, T>(0, p::count, [&]<int Vectors, int Tail>(constant<Vectors>, constant<Tail>, int panel) {
+      std::size_t const column = static_cast<std::size_t>(panel) * p::panel_width;
+      T* const out = c + r * Columns + column;
+      simd<T> acc[Rows][Vectors];
+      begin_tile<Start, Tail, T>(acc, Start == start::row ? bias + column : out, Columns);
+      if constexpr (Packed)
+        multiply_tile<width<T>, T>(acc, depth, a + r * Depth, Depth, 1, b + column * Depth, Vectors * width<T>);
+      else
+        multiply_tile<Tail, T>(acc, depth, a + r * Depth, Depth, 1, b + column, Columns);
+      end_tile<Tail, T>(acc, out, Columns);
+    });
+  });
+}
+
+/// C = A Wᵀ + start by dot products along the rows of W [Columns, Depth]: nothing is packed, so this wins when
+/// rows are few beside Depth.
+template <class T, int Depth, int Columns, start Start>
+void multiply_by_dots(std::size_t rows, T const* a, T const* w, T const* bias, T* c) {
+  constexpr int n = width<T>;
+  constexpr int most = simd_registers == 32 ? 6 : 4;
+  constexpr int groups = ceil_div(Columns, most), group = ceil_div(Columns, groups);
+  constexpr int in_last = Columns - (groups - 1) * group;
+  in_row_tiles<simd_registers == 32 ? 4 : 2>(rows, [&]<int Rows>(constant<Rows>, std::size_t r) {
+    auto const some = [&]<int Outs>(constant<Outs>, int o) {
+      simd<T> acc[Rows][Outs];
+      begin_tile<start::zero, n, T>(acc, nullptr, 0);
+      T const* x = a + r * Depth;
+      T const* v = w + static_cast<std::ptrdiff_t>(o) * Depth;
+      auto const step = [&]<int Count>(constant<Count>) {
+        simd<T> xs[Rows];
+#pragma GCC unroll 8
+        for (int i = 0; i < Rows; ++i) xs[i] = load_first<Count>(x + i * Depth);
+#pragma GCC unroll 8
+        for (int j = 0; j < Outs; ++j) {
+          simd<T> const ws = load_first<Count>(v + j * Depth);
+#pragma GCC unroll 8
+          for (int i = 0; i < Rows; ++i) acc[i][j] = multiply_add<T>(xs[i], ws, acc[i][j]);
+        }
+      };
+      for (int k = 0; k < Depth / n; ++k, x += n, v += n) step(constant<n>{});
+      if constexpr (Depth % n != 0) step(constant<Depth % n>{});
+#pragma GCC unroll 8
+      for (int i = 0; i < Rows; ++i) {
+        T* out = c + (r + static_cast<std::size_t>(i)) * Columns + o;
+#pragma GCC unroll 8
+        for (int j = 0; j < Outs; ++j)
+          out[j] = sum<T>(acc[i][j]) + (Start == start::zero ? T(0) : Start == start::row ? bias[o + j] : out[j]);
+      }
+    };
+    for (int g = 0; g < groups - 1; ++g) some(constant<group>{}, g * group);
+    some(constant<in_last>{}, (groups - 1) * group);
+  });
+}
+
+/// The tiles of C += Aᵀ B for C [Rows, Columns]: with few rows the panels grow wider to keep the accumulators many.
+template <class T, int Rows, int Columns>
+struct transposed_tiles {
+  using columns =
+      panels<T, Columns, std::clamp((simd_registers == 32 ? 24 : 12) / Rows, simd_registers == 32 ? 3 : 2, 8)>;
+  static constexpr int most = columns::rows;
+  static constexpr int count = ceil_div(Rows, most);
+  static constexpr int rows = ceil_div(Rows, count);
+  static constexpr int in_last = Rows - (count - 1) * rows;
+  /// Rows of A and B taken at a time: a panel of B then stays in the first-level cache.
+  static constexpr std::size_t depth = 24 * 1024 / (columns::per_panel * sizeof(simd<T>)) / 8 * 8;
+};
+
+/// C += scale Aᵀ B, A [depth, Rows] and B [depth, Columns] contiguous, C [Rows, Columns] with leading dimension ld;
+/// only panels [first, last) of the columns. `Lower`: tiles wholly above the diagonal are left out.
+template <class T, int Rows, int Columns, bool Lower = false>
+void multiply_transposed(std::size_t depth, T const* a, T const* b, T* c, std::size_t ld, T scale, int first,
+                         int last) {
+  using tiles = transposed_tiles<T, Rows, Columns>;
+  using p = typename tiles::columns;
+  for (std::size_t k = 0; k < depth; k += tiles::depth) {
+    std::size_t const steps = std::min(tiles::depth, depth - k);
+    in_panels<p, T>(first, last, [&]<int Vectors, int Tail>(constant<Vectors>, constant<Tail>, int panel) {
+      int const column = panel * p::panel_width;
+      auto const one = [&]<int R>(constant<R>, int row) {
+        simd<T> acc[R][Vectors];
+        begin_tile<start::zero, Tail, T>(acc, nullptr, 0);
+        multiply_tile<Tail, T>(acc, steps, a + k * Rows + row, 1, Rows, b + k * Columns + column, Columns);
+        T* out = c + static_cast<std::size_t>(row) * ld + column;
+        simd<T> const factor(scale);
+#pragma GCC unroll 16
+        for (int i = 0; i < R; ++i, out += ld) {
+#pragma GCC unroll 8
+          for (int j = 0; j + 1 < Vectors; ++j)
+            store<T>(out + j * width<T>, multiply_add<T>(factor, acc[i][j], load(out + j * width<T>)));
+          T* const end = out + (Vectors - 1) * width<T>;
+          store_first<Tail, T>(end, multiply_add<T>(factor, acc[i][Vectors - 1], load_first<Tail>(end)));
+        }
+      };
+      for (int t = Lower ? column / tiles::rows : 0; t < tiles::count - 1; ++t)
+        one(constant<tiles::rows>{}, t * tiles::rows);
+      one(constant<tiles::in_last>{}, (tiles::count - 1) * tiles::rows);
+    });
+  }
+}
+
+/// out += the sums of the columns of A [rows, Columns].
+template <class T, int Columns>
+void add_column_sums(std::size_t rows, T const* a, T* out) {
+  using p = panels<T, Columns, 8>;
+  in_panels<p, T>(0, p::count, [&]<int Vectors, int Tail>(constant<Vectors>, constant<Tail>, int panel) {
+    constexpr int chains = Vectors >= 4 ? 1 : 4;  // enough independent sums to hide an addition's latency
+    simd<T> acc[chains][Vectors];
+    begin_tile<start::zero, Tail, T>(acc, nullptr, 0);
+    T const* x = a + panel * p::panel_width;
+    auto const add = [&](int chain) {
+#pragma GCC unroll 8
+      for (int j = 0; j < Vectors; ++j)
+        acc[chain][j] += j + 1 < Vectors ? load(x + j * width<T>) : load_first<Tail>(x + j * width<T>);
+      x += Columns;
+    };
+    std::size_t r = 0;
+    for (; r + chains <= rows; r += chains) {
+#pragma GCC unroll 4
+      for (int i = 0; i < chains; ++i) add(i);
+    }
+    for (; r < rows; ++r) add(0);
+    T* to = out + panel * p::panel_width;
+#pragma GCC unroll 8
+    for (int j = 0; j < Vectors; ++j) {
+      simd<T> total = acc[0][j];
+      if constexpr (chains == 4) total = (total + acc[1][j]) + (acc[2][j] + acc[3][j]);
+      if (j + 1 < Vectors)
+        store<T>(to + j * width<T>, load(to + j * width<T>) + total);
+      else
+        store_first<Tail, T>(to + j * width<T>, load_first<Tail>(to + j * width<T>) + total);
+    }
+  });
+}
+
+}  // namespace kernels
+}  // namespace kappa::inline KAPPA_ARCH
