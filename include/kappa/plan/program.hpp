@@ -1,0 +1,281 @@
+#pragma once
+/// \file
+/// How a request runs on a network: one forward sweep, the loss, one backward sweep. For every node the program
+/// says where its value, tangent and adjoint lie, what is fused into which product, and who writes, adds to or
+/// shares each adjoint. All of it is one constant; nothing here computes with data.
+
+#include <array>
+
+#include <kappa/plan/arena.hpp>
+#include <kappa/plan/choose.hpp>
+#include <kappa/plan/request.hpp>
+#include <kappa/shapes/objective.hpp>
+
+namespace kappa {
+
+/// How a node's backward step hands its adjoint to one it reads.
+enum class contribution {
+  none,   ///< nothing above depends on a parameter
+  alias,  ///< both adjoints are one buffer, changed in place
+  write,  ///< the first to arrive
+  add     ///< adds to what is there
+};
+
+/// A place in the arena, in elements per sample.
+struct place_of {
+  static constexpr int none = -1;
+  static constexpr int batch_inputs = -2;  ///< the user's data, read only
+};
+
+/// What the program does at one node.
+struct node_plan {
+  int value = place_of::none;
+  int tangent = place_of::none;
+  int adjoint = place_of::none;
+  int sum = place_of::none;       ///< where a dense tangent gathers its second product
+  bool active = false;            ///< depends on a parameter
+  bool moves_nothing = false;     ///< its value is its operand's: flatten, identity
+  int epilogue = -1;              ///< dense: the activation applied to its rows while they are hot
+  bool fused = false;             ///< activation: done in the epilogue of its dense
+  int mask = -1;                  ///< dense: the activation whose derivative the pull's epilogue applies
+  bool masked = false;            ///< activation: its backward step is done in a pull's epilogue
+  contribution to_a = contribution::none;
+  contribution to_b = contribution::none;
+  int position = 0;               ///< dense: where its positions begin among those of all uses of its weight
+  bool completes = false;         ///< dense: the last use of its weight to be met going backward
+};
+
+/// What the program does for one parameter.
+struct parameter_plan {
+  int positions = 0;                    ///< R: shared positions of all its uses together
+  bool packed = false;                  ///< several uses: inputs and adjoints are copied side by side
+  int inputs = place_of::none;          ///< [N, R, in]
+  int adjoints = place_of::none;        ///< the streams, each [N, K, R, out]
+};
+
+namespace detail {
+
+template <int Nodes, int Parameters>
+struct program_value {
+  std::array<node_plan, static_cast<unsigned>(Nodes)> nodes{};
+  std::array<parameter_plan, static_cast<unsigned>(Parameters)> parameters{};
+  int elements_per_sample = 0;  ///< the arena's part that grows with the batch
+};
+
+/// Whether an activation's derivative is taken from its output, so that its input need not be kept.
+constexpr bool from_output(activation_kind k) {
+  return k != activation_kind::gelu && k != activation_kind::silu && k != activation_kind::custom;
+}
+
+template <network_type Network>
+constexpr auto plan_of(request const& r, stream_set const& streams) {
+  constexpr int n = Network::node_count;
+  // Raw pointers: every call counts against the compiler's limit of constant-evaluation steps.
+  node const* const at = Network::nodes.data();
+  program_value<n, static_cast<int>(Network::parameters.size())> p;
+  node_plan* const plan = p.nodes.data();
+  bool const backward = streams.count > 0;
+  bool const hessian = r.hessian_vector_product;
+  int const directions = r.directions();
+
+  // Moments: node i runs forward at i, the loss at n, node i backward at 2n - i; results are read at the end.
+  int const loss_time = n;
+  int const end_time = 2 * n + 1;
+  auto const backward_time = [&](int i) { return 2 * n - i; };
+
+  std::array<int, static_cast<unsigned>(n)> consumers{};
+  int* const consumed = consumers.data();
+  for (int i = 0; i < n; ++i) {
+    if (at[i].a >= 0) ++consumed[at[i].a];
+    if (at[i].b >= 0) ++consumed[at[i].b];
+    bool const below = (at[i].a >= 0 && plan[at[i].a].active) || (at[i].b >= 0 && plan[at[i].b].active);
+    plan[i].active = at[i].op == operation::dense || below;
+  }
+  ++consumed[n - 1];  // the loss reads the output
+
+  list<buffer> buffers;
+  // ---- values -----------------------------------------------------------------------------------------------
+  std::array<int, static_cast<unsigned>(n)> value_buffer{};
+  int* const value = value_buffer.data();
+  auto const is_identity = [&](int i) {
+    return at[i].op == operation::activation && at[i].act->kind == activation_kind::identity;
+  };
+  for (int i = 0; i < n; ++i) {
+    node const& x = at[i];
+    if (x.op == operation::input) {
+      value[i] = place_of::batch_inputs;
+    } else if (x.op == operation::reshape || is_identity(i)) {
+      value[i] = value[x.a];
+      plan[i].moves_nothing = true;
+    } else if (x.op == operation::activation && consumed[x.a] == 1 && from_output(x.act->kind) &&
+               (at[x.a].op == operation::dense || at[x.a].op == operation::add || at[x.a].op == operation::scale ||
+                at[x.a].op == operation::multiply || at[x.a].op == operation::map)) {
+      value[i] = value[x.a];  // in place: nothing reads the pre-activation again
+    } else {
+      value[i] = buffers.push({x.out.size(), i, i, 0});
+    }
+    if (x.op == operation::activation && !plan[i].moves_nothing && at[x.a].op == operation::dense &&
+        consumed[x.a] == 1) {
+      plan[i].fused = true;
+      plan[x.a].epilogue = i;
+    }
+  }
+  auto const keep = [&](int buffer, int until) {
+    if (buffer >= 0 && buffers[buffer].end < until) buffers[buffer].end = until;
+  };
+  for (int i = 0; i < n; ++i) {
+    node const& x = at[i];
+    for (int operand : {x.a, x.b})
+      if (operand >= 0) keep(value[operand], i);
+    if (!backward || !plan[i].active) continue;
+    int const t = backward_time(i);
+    if (x.op == operation::dense) keep(value[x.a], r.ggn ? end_time : t);
+    if (x.op == operation::activation && !plan[i].moves_nothing)
+      keep(from_output(x.act->kind) ? value[i] : value[x.a], t + 1);  // a fused mask runs one node earlier or later
+    if (x.op == operation::map) keep(value[x.a], t);
+    if (x.op == operation::multiply) {
+      keep(value[x.a], t);
+      keep(value[x.b], t);
+    }
+  }
+  keep(value[n - 1], loss_time);
+
+  // ---- tangents ---------------------------------------------------------------------------------------------
+  std::array<int, static_cast<unsigned>(n)> tangent_buffer{};
+  int* const tangent = tangent_buffer.data();
+  for (int i = 0; i < n; ++i) tangent[i] = place_of::none;
+  std::array<int, static_cast<unsigned>(n)> sum_buffer{};
+  int* const sum = sum_buffer.data();
+  for (int i = 0; i < n; ++i) sum[i] = place_of::none;
+  if (directions > 0) {
+    for (int i = 0; i < n; ++i) {
+      node const& x = at[i];
+      if (!plan[i].active) continue;
+      if (plan[i].moves_nothing) {
+        tangent[i] = tangent[x.a];
+      } else {
+        tangent[i] = buffers.push({directions * x.out.size(), i, i, 0});
+        if (x.op == operation::dense && plan[x.a].active)
+          sum[i] = buffers.push({directions * x.out.size(), i, i, 0});
+      }
+      for (int operand : {x.a, x.b})
+        if (operand >= 0) keep(tangent[operand], i);
+      if (!hessian) continue;
+      bool const rereads = x.op == operation::dense || x.op == operation::activation || x.op == operation::map ||
+                           x.op == operation::multiply;
+      for (int operand : {x.a, x.b})
+        if (operand >= 0 && rereads) keep(tangent[operand], backward_time(i));
+    }
+    keep(tangent[n - 1], loss_time);
+  }
+
+  // ---- adjoints ---------------------------------------------------------------------------------------------
+  std::array<int, static_cast<unsigned>(n)> adjoint_buffer{};
+  int* const adjoint = adjoint_buffer.data();
+  for (int i = 0; i < n; ++i) adjoint[i] = place_of::none;
+  if (backward && plan[n - 1].active) {
+    adjoint[n - 1] = buffers.push({streams.columns * at[n - 1].out.size(), loss_time, loss_time, 0});
+    for (int i = n - 1; i > 0; --i) {
+      node const& x = at[i];
+      if (!plan[i].active) continue;
+      int const t = backward_time(i);
+      keep(adjoint[i], t);
+      bool const a_active = x.a >= 0 && plan[x.a].active;
+      bool const b_active = x.b >= 0 && plan[x.b].active;
+      auto const arrives = [&](int operand) {
+        if (adjoint[operand] >= 0) {
+          keep(adjoint[operand], t);
+          return contribution::add;
+        }
+        adjoint[operand] = buffers.push({streams.columns * at[operand].out.size(), t, t, 0});
+        return contribution::write;
+      };
+      auto const shares = [&](int operand) {
+        adjoint[operand] = adjoint[i];
+        return contribution::alias;
+      };
+      bool const elementwise = x.op == operation::reshape || x.op == operation::activation || x.op == operation::scale;
+      if (x.op == operation::add) {
+        // The second summand takes the buffer over when nothing else feeds it; the first gets a copy before.
+        bool const b_alias = b_active && consumed[x.b] == 1;
+        bool const a_alias = a_active && consumed[x.a] == 1 && !b_alias;
+        if (b_active && !b_alias) plan[i].to_b = arrives(x.b);
+        if (a_active) plan[i].to_a = a_alias ? shares(x.a) : arrives(x.a);
+        if (b_alias) plan[i].to_b = shares(x.b);
+      } else {
+        if (a_active) plan[i].to_a = elementwise && consumed[x.a] == 1 ? shares(x.a) : arrives(x.a);
+        if (b_active) plan[i].to_b = arrives(x.b);
+      }
+      if (x.op == operation::dense && plan[i].to_a == contribution::write && !hessian) {
+        // The only consumer of an activation applies its derivative to the rows it has just written.
+        node const& below = at[x.a];
+        if (below.op == operation::activation && !plan[x.a].moves_nothing && consumed[x.a] == 1 &&
+            consumed[below.a] == 1) {
+          plan[i].mask = x.a;
+          plan[x.a].masked = true;
+        }
+      }
+      if (x.op == operation::dense && r.ggn) keep(adjoint[i], end_time);
+    }
+  }
+
+  // ---- parameters -------------------------------------------------------------------------------------------
+  list<int> packed_inputs, packed_adjoints;
+  for (unsigned q = 0; q < Network::parameters.size(); ++q) {
+    packed_inputs.push(place_of::none);
+    packed_adjoints.push(place_of::none);
+  }
+  for (int i = 0; i < n; ++i) {
+    if (at[i].op != operation::dense) continue;
+    parameter_plan& w = p.parameters[static_cast<unsigned>(at[i].parameter)];
+    plan[i].completes = w.positions == 0;  // the first use forward is the last one backward
+    plan[i].position = w.positions;
+    w.positions += at[i].out.positions();
+  }
+  if (backward && r.quadratic()) {
+    for (int i = 0; i < n; ++i) {
+      if (at[i].op != operation::dense) continue;
+      parameter const& w = Network::parameters[static_cast<unsigned>(at[i].parameter)];
+      parameter_plan& wp = p.parameters[static_cast<unsigned>(at[i].parameter)];
+      if (w.uses < 2) continue;
+      wp.packed = true;
+      int const t = backward_time(i);
+      if (plan[i].completes) {
+        int const until = r.ggn ? end_time : t;
+        packed_inputs[at[i].parameter] = buffers.push({wp.positions * w.inputs, t, until, 0});
+        packed_adjoints[at[i].parameter] =
+            buffers.push({streams.columns * wp.positions * w.outputs, t, until, 0});
+      } else {  // later uses come earlier in the backward sweep
+        buffers[packed_inputs[at[i].parameter]].begin = t;
+        buffers[packed_adjoints[at[i].parameter]].begin = t;
+      }
+    }
+  }
+
+  p.elements_per_sample = place(buffers, end_time);
+  auto const offset = [&](int b) { return b >= 0 ? buffers[b].offset : b; };
+  for (int i = 0; i < n; ++i) {
+    plan[i].value = offset(value[i]);
+    plan[i].tangent = offset(tangent[i]);
+    plan[i].adjoint = offset(adjoint[i]);
+    plan[i].sum = offset(sum[i]);
+  }
+  for (unsigned q = 0; q < Network::parameters.size(); ++q) {
+    p.parameters[q].inputs = offset(packed_inputs[static_cast<int>(q)]);
+    p.parameters[q].adjoints = offset(packed_adjoints[static_cast<int>(q)]);
+  }
+  return p;
+}
+
+}  // namespace detail
+
+/// The program of a request on an objective. Costs one constant evaluation, linear in nodes times live buffers.
+template <objective_type Objective, request Request>
+struct program {
+  using network = typename Objective::network;
+  static constexpr request wanted = Request;
+  static constexpr stream_set streams = streams_of(Request, Objective::root_columns);
+  static constexpr auto value = detail::plan_of<network>(Request, streams);
+};
+
+}  // namespace kappa
