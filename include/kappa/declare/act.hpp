@@ -57,7 +57,7 @@ struct activation_rule {
   }
 };
 
-namespace detail {
+namespace static_detail {
 template <class T, class A>
 constexpr activation_functions<T> functions_of() {
   return {[](T s) { return A::value(s); }, [](T s) { return A::first_derivative(s); },
@@ -87,17 +87,17 @@ constexpr int slope_denominator() {
     return 1;
   }
 }
-}  // namespace detail
+}  // namespace static_detail
 
 /// The one rule of an activation type; its address identifies the activation.
 template <activation A>
-inline constexpr activation_rule rule_of{detail::kind_of<A>(),
-                                         detail::slope_numerator<A>(),
-                                         detail::slope_denominator<A>(),
+inline constexpr activation_rule rule_of{static_detail::kind_of<A>(),
+                                         static_detail::slope_numerator<A>(),
+                                         static_detail::slope_denominator<A>(),
                                          A::name,
-                                         detail::functions_of<float, A>(),
-                                         detail::functions_of<double, A>(),
-                                         detail::functions_of<long double, A>()};
+                                         static_detail::functions_of<float, A>(),
+                                         static_detail::functions_of<double, A>(),
+                                         static_detail::functions_of<long double, A>()};
 
 /// The term of an activation.
 template <activation A>

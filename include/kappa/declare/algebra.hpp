@@ -7,18 +7,18 @@
 
 namespace kappa {
 
-namespace detail {
+namespace static_detail {
 // A loop over function pointers instead of a fold: compilers limit the depth of folds to 256.
 template <class Builder>
 using emitter = int (*)(Builder&, int);
-}  // namespace detail
+}  // namespace static_detail
 
 /// `f | g | ...`: composition, in the order in which data flows.
 template <class... F>
 struct chain : term_base<chain<F...>> {
   static constexpr int emit(auto& g, int x) {
     using builder = std::remove_reference_t<decltype(g)>;
-    constexpr detail::emitter<builder> steps[] = {&F::emit...};
+    constexpr static_detail::emitter<builder> steps[] = {&F::emit...};
     for (auto step : steps) x = step(g, x);
     return x;
   }
@@ -29,7 +29,7 @@ template <class... F>
 struct added : term_base<added<F...>> {
   static constexpr int emit(auto& g, int x) {
     using builder = std::remove_reference_t<decltype(g)>;
-    constexpr detail::emitter<builder> steps[] = {&F::emit...};
+    constexpr static_detail::emitter<builder> steps[] = {&F::emit...};
     int total = steps[0](g, x);
     for (unsigned i = 1; i < sizeof...(F); ++i) total = g.add(total, steps[i](g, x));
     return total;
@@ -41,7 +41,7 @@ template <class... F>
 struct gated : term_base<gated<F...>> {
   static constexpr int emit(auto& g, int x) {
     using builder = std::remove_reference_t<decltype(g)>;
-    constexpr detail::emitter<builder> steps[] = {&F::emit...};
+    constexpr static_detail::emitter<builder> steps[] = {&F::emit...};
     int total = steps[0](g, x);
     for (unsigned i = 1; i < sizeof...(F); ++i) total = g.multiply(total, steps[i](g, x));
     return total;
@@ -54,7 +54,7 @@ struct id_t : term_base<id_t> {
 };
 inline constexpr id_t id{};
 
-namespace detail {
+namespace static_detail {
 template <template <class...> class List, class F, class G>
 struct joined {
   using type = List<F, G>;
@@ -71,19 +71,19 @@ template <template <class...> class List, class... F, class... G>
 struct joined<List, List<F...>, List<G...>> {
   using type = List<F..., G...>;
 };
-}  // namespace detail
+}  // namespace static_detail
 
 template <term F, term G>
 constexpr auto operator|(F, G) {
-  return typename detail::joined<chain, F, G>::type{};
+  return typename static_detail::joined<chain, F, G>::type{};
 }
 template <term F, term G>
 constexpr auto operator+(F, G) {
-  return typename detail::joined<added, F, G>::type{};
+  return typename static_detail::joined<added, F, G>::type{};
 }
 template <term F, term G>
 constexpr auto operator*(F, G) {
-  return typename detail::joined<gated, F, G>::type{};
+  return typename static_detail::joined<gated, F, G>::type{};
 }
 
 /// `residual(f)` is `id + f`.

@@ -41,18 +41,18 @@ struct dense_t : term_base<dense_t<Out, Name, Bias>> {
   static constexpr int emit(auto& g, int x) { return g.dense(x, Out, Bias, name.s); }
 };
 
-namespace detail {
+namespace static_detail {
 template <dense_option... Options>
 constexpr text option_name() {
   text name;
   ((Options.name.empty() ? void() : void(name = Options.name)), ...);
   return name;
 }
-}  // namespace detail
+}  // namespace static_detail
 
 /// A dense layer of `Out` features: `dense<64>`, `dense<64, "E">`, `dense<64, no_bias>`, `dense<64, "E", no_bias>`.
 template <int Out, dense_option... Options>
-inline constexpr dense_t<Out, detail::option_name<Options...>(), !(Options.drops_bias || ...)> dense{};
+inline constexpr dense_t<Out, static_detail::option_name<Options...>(), !(Options.drops_bias || ...)> dense{};
 
 /// `flatten`: one axis of all elements, row-major. Costs nothing: the data stay where they are.
 struct flatten_t : term_base<flatten_t> {

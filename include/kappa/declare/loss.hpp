@@ -42,7 +42,7 @@ concept loss = std::is_base_of_v<loss_tag, L> && std::is_empty_v<L> &&
   { L::fault_of(f) } -> std::same_as<char const*>;
 };
 
-namespace detail {
+namespace static_detail {
 template <class T>
 T log_sum_exp(std::span<T const> f) {
   T top = f[0];
@@ -51,7 +51,7 @@ T log_sum_exp(std::span<T const> f) {
   for (T v : f) total += std::exp(v - top);
   return top + std::log(total);
 }
-}  // namespace detail
+}  // namespace static_detail
 
 /// Softmax cross-entropy, -Σ_c y_c log p_c; the target is a class index or a vector of probabilities.
 struct cross_entropy_t : loss_tag {
@@ -62,7 +62,7 @@ struct cross_entropy_t : loss_tag {
 
   template <class T>
   static T value(std::span<T const> f, target<T> y) {
-    T const normaliser = detail::log_sum_exp(f);
+    T const normaliser = static_detail::log_sum_exp(f);
     if (y.values.empty()) return normaliser - f[static_cast<std::size_t>(y.label)];
     T total = 0;
     for (std::size_t c = 0; c < f.size(); ++c) total += y.values[c] * (normaliser - f[c]);
@@ -70,7 +70,7 @@ struct cross_entropy_t : loss_tag {
   }
   template <class T>
   static void probabilities(std::span<T const> f, std::span<T> p) {
-    T const normaliser = detail::log_sum_exp(f);
+    T const normaliser = static_detail::log_sum_exp(f);
     for (std::size_t c = 0; c < f.size(); ++c) p[c] = std::exp(f[c] - normaliser);
   }
   template <class T>
@@ -89,7 +89,7 @@ struct cross_entropy_t : loss_tag {
   static void root(std::span<T const> f, target<T>, std::span<T> s) {
     auto const outputs = f.size();
     auto const last = outputs - 1;
-    T const normaliser = detail::log_sum_exp(f);
+    T const normaliser = static_detail::log_sum_exp(f);
     auto const tau = [&](std::size_t c) { return std::exp((f[c] - normaliser) / 2); };
     T const tau_last = tau(last);
     for (std::size_t c = 0; c < last; ++c) {

@@ -55,7 +55,7 @@ struct map_rule {
   }
 };
 
-namespace detail {
+namespace static_detail {
 template <class T, class M>
 constexpr map_functions<T> map_functions_of() {
   using in = std::span<T const>;
@@ -64,12 +64,12 @@ constexpr map_functions<T> map_functions_of() {
           [](in x, in gy, out gx) { M::pull(x, gy, gx); },
           [](in x, in dx, in gy, out gx) { M::push_pull(x, dx, gy, gx); }};
 }
-}  // namespace detail
+}  // namespace static_detail
 
 template <differentiable_map M>
 inline constexpr map_rule map_rule_of{M::name, [](shape s) { return M::output(s); },
-                                      detail::map_functions_of<float, M>(), detail::map_functions_of<double, M>(),
-                                      detail::map_functions_of<long double, M>()};
+                                      static_detail::map_functions_of<float, M>(), static_detail::map_functions_of<double, M>(),
+                                      static_detail::map_functions_of<long double, M>()};
 
 /// `map<M>`: the term of a user's differentiable map.
 template <differentiable_map M>

@@ -19,13 +19,13 @@ struct text {
   constexpr bool operator==(text const&) const = default;
 };
 
-namespace detail {
+namespace static_detail {
 constexpr bool same_text(char const* a, char const* b) {
   for (; *a != '\0' && *a == *b; ++a, ++b) {
   }
   return *a == *b;
 }
-}  // namespace detail
+}  // namespace static_detail
 
 /// A name in a graph: it points at characters of static storage, so it costs a pointer to copy. `copy` is the
 /// index of the `repeat` copy the name belongs to, or -1 outside every `repeat`.
@@ -34,7 +34,7 @@ struct label {
   int copy = -1;
 
   constexpr bool empty() const { return *s == '\0'; }
-  constexpr bool operator==(label const& b) const { return copy == b.copy && detail::same_text(s, b.s); }
+  constexpr bool operator==(label const& b) const { return copy == b.copy && static_detail::same_text(s, b.s); }
 };
 
 }  // namespace kappa

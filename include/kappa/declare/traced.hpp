@@ -15,7 +15,7 @@ struct traced_t : term_base<traced_t<F>> {
 template <auto F>
 inline constexpr traced_t<F> traced{};
 
-namespace detail {
+namespace static_detail {
 // The builder is complete only where a network is lowered: these are templates so that their bodies wait.
 template <class Builder>
 constexpr variable add_variables(Builder* g, int a, int b) {
@@ -25,15 +25,15 @@ template <class Builder>
 constexpr variable multiply_variables(Builder* g, int a, int b) {
   return {g, g->multiply(a, b)};
 }
-}  // namespace detail
+}  // namespace static_detail
 
 template <std::same_as<variable> Variable>
 constexpr variable operator+(Variable a, Variable b) {
-  return detail::add_variables(a.graph, a.node, b.node);
+  return static_detail::add_variables(a.graph, a.node, b.node);
 }
 template <std::same_as<variable> Variable>
 constexpr variable operator*(Variable a, Variable b) {
-  return detail::multiply_variables(a.graph, a.node, b.node);
+  return static_detail::multiply_variables(a.graph, a.node, b.node);
 }
 
 }  // namespace kappa

@@ -5,7 +5,7 @@
 
 #include <kappa/shapes/list.hpp>
 
-namespace kappa::detail {
+namespace kappa::static_detail {
 
 /// A buffer alive during the moments [begin, end] of a derivation.
 struct buffer {
@@ -82,4 +82,4 @@ constexpr int place(list<buffer>& placed, int moments) {
   return peak;
 }
 
-}  // namespace kappa::detail
+}  // namespace kappa::static_detail

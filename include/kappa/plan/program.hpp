@@ -53,7 +53,7 @@ struct parameter_plan {
   int adjoints = place_of::none;        ///< the streams, each [N, K, R, out]
 };
 
-namespace detail {
+namespace static_detail {
 
 template <int Nodes, int Parameters>
 struct program_value {
@@ -112,7 +112,9 @@ constexpr auto plan_of(request const& r, stream_set const& streams) {
                 at[x.a].op == operation::multiply || at[x.a].op == operation::map)) {
       value[i] = value[x.a];  // in place: nothing reads the pre-activation again
     } else {
-      value[i] = buffers.push({x.out.size(), i, i, 0});
+      // An activation fused into a product is written while the product runs.
+      bool const early = x.op == operation::activation && at[x.a].op == operation::dense && consumed[x.a] == 1;
+      value[i] = buffers.push({x.out.size(), early ? x.a : i, i, 0});
     }
     if (x.op == operation::activation && !plan[i].moves_nothing && at[x.a].op == operation::dense &&
         consumed[x.a] == 1) {
@@ -267,7 +269,7 @@ constexpr auto plan_of(request const& r, stream_set const& streams) {
   return p;
 }
 
-}  // namespace detail
+}  // namespace static_detail
 
 /// The program of a request on an objective. Costs one constant evaluation, linear in nodes times live buffers.
 template <objective_type Objective, request Request>
@@ -275,7 +277,7 @@ struct program {
   using network = typename Objective::network;
   static constexpr request wanted = Request;
   static constexpr stream_set streams = streams_of(Request, Objective::root_columns);
-  static constexpr auto value = detail::plan_of<network>(Request, streams);
+  static constexpr auto value = static_detail::plan_of<network>(Request, streams);
 };
 
 }  // namespace kappa

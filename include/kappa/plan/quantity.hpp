@@ -122,7 +122,7 @@ struct kfac_t : quantity_tag {
 template <auto Mode, auto Source = exact>
 inline constexpr kfac_t<std::remove_cvref_t<decltype(Mode)>, std::remove_cvref_t<decltype(Source)>> kfac{};
 
-namespace detail {
+namespace static_detail {
 // The tag by which a quantity is looked up: a product is asked for by name, whatever its direction was.
 template <class Q>
 struct key_of {
@@ -138,7 +138,7 @@ struct key_of<hessian_vector_product_along<T>> {
 };
 template <class Q>
 using key_of_t = typename key_of<Q>::type;
-}  // namespace detail
+}  // namespace static_detail
 
 /// Something that can be passed to `derive`.
 template <class Q>

@@ -72,7 +72,7 @@ struct request {
 template <class... Quantities>
 constexpr request request_of() {
   request r;
-  (r.include<detail::key_of_t<std::remove_cvref_t<Quantities>>>(), ...);
+  (r.include<static_detail::key_of_t<std::remove_cvref_t<Quantities>>>(), ...);
   return r;
 }
 

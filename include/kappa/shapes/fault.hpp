@@ -111,7 +111,7 @@ constexpr sentence describe(diagnosis const& d) {
   return o;
 }
 
-namespace detail {
+namespace static_detail {
 
 /// A piece of a sentence as a template argument, which compilers print where an assertion fails.
 template <int N>
@@ -177,5 +177,5 @@ constexpr bool refuse() {
   return true;
 }
 
-}  // namespace detail
+}  // namespace static_detail
 }  // namespace kappa

@@ -10,8 +10,8 @@
 namespace kappa {
 
 struct graph_builder {
-  detail::list<node> nodes;
-  detail::list<parameter> parameters;
+  static_detail::list<node> nodes;
+  static_detail::list<parameter> parameters;
   int parameter_count = 0;
   diagnosis bad{};
 
@@ -85,7 +85,7 @@ struct graph_builder {
   constexpr int recall(char const* name) {
     for (int s = scope; s >= 0; s = s == 0 ? -1 : scopes[s].parent)
       for (int i = marks.count; i-- > 0;)
-        if (marks[i].scope == s && detail::same_text(marks[i].name, name)) return marks[i].node;
+        if (marks[i].scope == s && static_detail::same_text(marks[i].name, name)) return marks[i].node;
     fail(fault::unknown_label, marks.count, 0, {name});
     return after_input(nodes.count - 1, {name});
   }
@@ -123,11 +123,11 @@ struct graph_builder {
     int parent = -1;
     int copy = -1;
   };
-  detail::list<mark_entry> marks;
-  detail::list<scope_entry> scopes;
-  detail::list<int> named;  // parameters that have a name
-  detail::list<int> named_scope;
-  detail::list<int> used;  // the parameter of every dense term so far, in order
+  static_detail::list<mark_entry> marks;
+  static_detail::list<scope_entry> scopes;
+  static_detail::list<int> named;  // parameters that have a name
+  static_detail::list<int> named_scope;
+  static_detail::list<int> used;  // the parameter of every dense term so far, in order
   int scope = 0;
   int replay = -1;
 

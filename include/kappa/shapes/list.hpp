@@ -1,6 +1,6 @@
 #pragma once
 
-namespace kappa::detail {
+namespace kappa::static_detail {
 
 /// A growing array for constant evaluation: what std::vector would be without its header.
 template <class T>
@@ -29,4 +29,4 @@ struct list {
   constexpr T const& operator[](int i) const { return items[i]; }
 };
 
-}  // namespace kappa::detail
+}  // namespace kappa::static_detail

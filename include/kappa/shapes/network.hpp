@@ -10,7 +10,7 @@
 
 namespace kappa {
 
-namespace detail {
+namespace static_detail {
 
 /// The graph of a term, lowered in constant evaluation.
 template <term Term>
@@ -49,7 +49,7 @@ struct lowered {
   });
 };
 
-}  // namespace detail
+}  // namespace static_detail
 
 /// A network F: parameters × input -> output, as a type:
 ///
@@ -60,12 +60,12 @@ template <auto Expression>
 requires term<decltype(Expression)>
 struct network {
  private:
-  using lowering = detail::lowered<std::remove_cvref_t<decltype(Expression)>>;
+  using lowering = static_detail::lowered<std::remove_cvref_t<decltype(Expression)>>;
 
  public:
   /// The term this network was declared from, for use inside another declaration.
   using declaration = std::remove_cvref_t<decltype(Expression)>;
-  static constexpr bool well_formed = detail::refuse<lowering::bad>();
+  static constexpr bool well_formed = static_detail::refuse<lowering::bad>();
   static_assert(well_formed);
 
   /// Nodes in the order data flows; the last one is the output.

@@ -34,7 +34,7 @@ struct objective {
                                                    {loss::name}};
 
  public:
-  static constexpr bool well_formed = detail::refuse<bad>();
+  static constexpr bool well_formed = static_detail::refuse<bad>();
   static_assert(well_formed);
 
   static constexpr int parameter_count = Network::parameter_count;

@@ -1,0 +1,278 @@
+#pragma once
+/// \file
+/// The backward step of each kind of node: all streams at once through the adjoint of its map, and the quantities
+/// that are linear in the vectors.
+
+#include <algorithm>
+
+#include <kappa/derive/forward.hpp>
+#include <kappa/derive/quadratic.hpp>
+
+namespace kappa::inline KAPPA_ARCH {
+namespace detail {
+
+using namespace static_detail;
+
+/// What the backward steps share: the request, its streams, and where things lie.
+template <class T, objective_type Objective, request R>
+struct backward {
+  using places = layout<Objective, R>;
+  static constexpr stream_set streams = program<Objective, R>::streams;
+  static constexpr std::size_t columns = static_cast<std::size_t>(streams.columns);
+  static constexpr bool hessian = R.hessian_vector_product;
+
+  static constexpr std::size_t first_of(stream_kind kind) {
+    return static_cast<std::size_t>(streams.at[streams.find(kind)].first);
+  }
+  /// The rows of `size` elements of a stream of one column, [N, size].
+  static T* stream_at(context<T> const& c, int adjoint, stream_kind kind, std::size_t size) {
+    return c.at(adjoint) + first_of(kind) * c.samples * size;
+  }
+  /// The direction the Hessian's tangents follow, and where its column of a tangent buffer begins.
+  static constexpr int hessian_direction = R.ggn_vector_product ? 1 : 0;
+  static T* hessian_tangent(context<T> const& c, int tangent, std::size_t size) {
+    return c.at(tangent) + static_cast<std::size_t>(hessian_direction) * c.samples * size;
+  }
+
+  /// Calls f(n, offset) for every (stream, sample, column): `offset` counts vectors of one sample's size.
+  template <class F>
+  static void over_vectors(context<T> const& c, std::size_t elements, F&& f) {
+    over_samples(c.samples, elements * columns, [&](std::size_t i, std::size_t end) {
+      for (; i < end; ++i)
+        for (int s = 0; s < streams.count; ++s) {
+          auto const k_of_s = static_cast<std::size_t>(streams.at[s].columns);
+          std::size_t const first = static_cast<std::size_t>(streams.at[s].first) * c.samples + i * k_of_s;
+          for (std::size_t k = 0; k < k_of_s; ++k) f(i, first + k);
+        }
+    });
+  }
+
+  /// What arrives at an operand: written or added.
+  template <contribution How>
+  static void put(T& at, T v) {
+    if constexpr (How == contribution::add) {
+      at += v;
+    } else {
+      at = v;
+    }
+  }
+
+  /// g = φ' ∘ g on rows [first, last) of all streams' rows of `Features` elements, [stream, N, K, positions].
+  template <activation_rule const* Rule, int Features, int Positions>
+  static void mask_rows(context<T> const& c, T const* v, T* g, std::size_t first, std::size_t last) {
+    std::size_t row = first;
+    for (int s = 0; s < streams.count && row < last; ++s) {
+      std::size_t const begin = static_cast<std::size_t>(streams.at[s].first) * c.samples * Positions;
+      auto const k_of_s = static_cast<std::size_t>(streams.at[s].columns);
+      std::size_t const end = std::min(last, begin + c.samples * k_of_s * Positions);
+      if (k_of_s == 1 && row < end) {  // row for row the same as the values
+        derivative_times<T, Rule>(v + (row - begin) * Features, g + row * Features, g + row * Features,
+                                  (end - row) * Features);
+        row = end;
+      }
+      for (; row < end; ++row) {
+        std::size_t const local = row - begin;
+        std::size_t const sample = local / (k_of_s * Positions);
+        T const* const v_row = v + (sample * Positions + local % Positions) * Features;
+        derivative_times<T, Rule>(v_row, g + row * Features, g + row * Features, Features);
+      }
+    }
+  }
+
+  template <signature S>
+  static void dense(context<T> const& c, operands const& o) {
+    constexpr int in = S.features_in, out = S.features_out;
+    constexpr std::size_t weight = static_cast<std::size_t>(in) * out;
+    using kernel = product_of<T, in, out>;
+    std::size_t const rows = c.samples * S.positions;
+    T const* const x = c.value(o.a_value);
+    auto const bias_of = [&](T* block) { return S.bias ? block + weight : nullptr; };
+
+    if constexpr (places::keeps_gradient) {
+      T* const dw = c.fixed + places::gradient + o.offset;
+      kernel::weight_gradient(rows, stream_at(c, o.adjoint, stream_kind::first_order, S.size()), x, dw, bias_of(dw),
+                              c.scratch);
+    }
+    if constexpr (R.ggn_vector_product) {
+      T* const dw = c.fixed + places::ggn_product + o.offset;
+      kernel::weight_gradient(rows, stream_at(c, o.adjoint, stream_kind::ggn_product, S.size()), x, dw, bias_of(dw),
+                              c.scratch);
+    }
+    if constexpr (hessian) {
+      T* const dw = c.fixed + places::hessian_product + o.offset;
+      kernel::weight_gradient(rows, stream_at(c, o.adjoint, stream_kind::hessian, S.size()), x, dw, bias_of(dw),
+                              c.scratch);
+      if constexpr (S.a_active)
+        kernel::weight_gradient(rows, stream_at(c, o.adjoint, stream_kind::first_order, S.size()),
+                                hessian_tangent(c, o.a_tangent, S.operand_size()), dw, nullptr, c.scratch);
+    }
+    if constexpr (R.per_sample_gradient) {
+      T* const first_row = c.per_sample + places::rows_per_sample * c.capacity + o.offset;
+      kernels::factors<T, in, out>::outer(c.samples, S.positions, x,
+                                          stream_at(c, o.adjoint, stream_kind::first_order, S.size()), first_row,
+                                          bias_of(first_row), places::parameter_count, S.tied);
+    }
+
+    if constexpr (S.to_a != contribution::none) {
+      T* const below = c.at(o.a_adjoint);
+      T const* const v = S.has_mask() ? c.value(o.mask_value) : nullptr;
+      kernel::pull(columns * rows, c.at(o.adjoint), c.theta + o.offset, below, S.to_a == contribution::add, c.scratch,
+                   [=, &c](std::size_t first, std::size_t last) {
+                     if constexpr (S.has_mask()) mask_rows<S.mask, in, S.positions>(c, v, below, first, last);
+                   });
+      if constexpr (hessian)
+        kernel::pull(rows, stream_at(c, o.adjoint, stream_kind::first_order, S.size()),
+                     c.direction[hessian_direction] + o.offset,
+                     stream_at(c, o.a_adjoint, stream_kind::hessian, S.operand_size()), true, c.scratch,
+                     kernels::no_epilogue{});
+    }
+  }
+
+  template <signature S>
+  static void activation(context<T> const& c, operands const& o) {
+    constexpr std::size_t size = static_cast<std::size_t>(S.size());
+    constexpr std::size_t tile = 256;
+    T* const from = c.at(o.adjoint);
+    T* const to = c.at(o.a_adjoint);
+    if constexpr (S.act->kind == activation_kind::identity) {
+      if constexpr (S.to_a != contribution::alias)
+        over_vectors(c, size, [=](std::size_t, std::size_t k) {
+          for (std::size_t e = k * size; e < (k + 1) * size; ++e) put<S.to_a>(to[e], from[e]);
+        });
+    } else {
+      T const* const v = c.value(o.mask_value);
+      T* const extra = hessian ? stream_at(c, o.a_adjoint, stream_kind::hessian, size) : nullptr;
+      T const* const first_order = hessian ? stream_at(c, o.adjoint, stream_kind::first_order, size) : nullptr;
+      T const* const ds = hessian ? hessian_tangent(c, o.a_tangent, size) : nullptr;
+      // φ'' ∘ ds ∘ δ needs δ before it is masked and belongs to the Hessian's stream after that is: per sample.
+      over_samples(c.samples, size * columns, [=, &c](std::size_t i, std::size_t end) {
+        T curved[tile];
+        T masked[tile];
+        for (; i < end; ++i)
+          for (std::size_t e = 0; e < size; e += tile) {
+            std::size_t const count = std::min(tile, size - e);
+            T const* const v_tile = v + i * size + e;
+            if constexpr (hessian) {
+              second_derivative<T, S.act>(v_tile, curved, count);
+              for (std::size_t t = 0; t < count; ++t)
+                curved[t] *= ds[i * size + e + t] * first_order[i * size + e + t];
+            }
+            for (int s = 0; s < streams.count; ++s) {
+              auto const k_of_s = static_cast<std::size_t>(streams.at[s].columns);
+              for (std::size_t k = 0; k < k_of_s; ++k) {
+                std::size_t const at =
+                    (static_cast<std::size_t>(streams.at[s].first) * c.samples + i * k_of_s + k) * size + e;
+                if constexpr (S.to_a == contribution::add) {
+                  derivative_times<T, S.act>(v_tile, from + at, masked, count);
+                  for (std::size_t t = 0; t < count; ++t) to[at + t] += masked[t];
+                } else {
+                  derivative_times<T, S.act>(v_tile, from + at, to + at, count);
+                }
+              }
+            }
+            if constexpr (hessian)
+              for (std::size_t t = 0; t < count; ++t) extra[i * size + e + t] += curved[t];
+          }
+      });
+    }
+  }
+
+  template <signature S>
+  static void map(context<T> const& c, operands const& o) {
+    constexpr std::size_t size = static_cast<std::size_t>(S.size());
+    constexpr std::size_t below = static_cast<std::size_t>(S.operand_size());
+    T* const from = c.at(o.adjoint);
+    T* const to = c.at(o.a_adjoint);
+    // A user's map overwrites, so what it gives is gathered in scratch where it must be added: one sample at a time.
+    auto const functions = S.map->template functions<T>();
+    auto const add_to = [&](T* at, auto&& call) {
+      call(std::span<T>(c.scratch, below));
+      for (std::size_t e = 0; e < below; ++e) at[e] += c.scratch[e];
+    };
+    for (std::size_t i = 0; i < c.samples; ++i) {
+      std::span<T const> const x(c.value(o.a_value) + i * below, below);
+      for (int s = 0; s < streams.count; ++s) {
+        auto const k_of_s = static_cast<std::size_t>(streams.at[s].columns);
+        for (std::size_t k = 0; k < k_of_s; ++k) {
+          std::size_t const at = static_cast<std::size_t>(streams.at[s].first) * c.samples + i * k_of_s + k;
+          std::span<T const> const g(from + at * size, size);
+          if constexpr (S.to_a == contribution::add) {
+            add_to(to + at * below, [&](std::span<T> out) { functions.pull(x, g, out); });
+          } else {
+            functions.pull(x, g, std::span<T>(to + at * below, below));
+          }
+        }
+      }
+      if constexpr (hessian) {
+        std::span<T const> const dx(hessian_tangent(c, o.a_tangent, below) + i * below, below);
+        std::span<T const> const g(stream_at(c, o.adjoint, stream_kind::first_order, size) + i * size, size);
+        add_to(stream_at(c, o.a_adjoint, stream_kind::hessian, below) + i * below,
+               [&](std::span<T> out) { functions.push_pull(x, dx, g, out); });
+      }
+    }
+  }
+
+  /// g_a (=, +=) g ∘ value, and for the Hessian's stream g_a += δ ∘ tangent of that value.
+  template <contribution How, std::size_t Size, bool OtherActive>
+  static void gate(context<T> const& c, operands const& o, int to_place, int other_value, int other_tangent) {
+    T* const from = c.at(o.adjoint);
+    T* const to = c.at(to_place);
+    T const* const other = c.value(other_value);
+    over_vectors(c, Size, [=](std::size_t i, std::size_t k) {
+      for (std::size_t e = 0; e < Size; ++e) put<How>(to[k * Size + e], from[k * Size + e] * other[i * Size + e]);
+    });
+    if constexpr (hessian && OtherActive) {
+      T const* const first_order = stream_at(c, o.adjoint, stream_kind::first_order, Size);
+      T const* const d_other = hessian_tangent(c, other_tangent, Size);
+      T* const h = stream_at(c, to_place, stream_kind::hessian, Size);
+      for (std::size_t e = 0; e < c.samples * Size; ++e) h[e] += first_order[e] * d_other[e];
+    }
+  }
+
+  /// g_a (=, +=) factor g, broadcast over `Positions`.
+  template <contribution How, std::size_t Size, std::size_t Positions>
+  static void spread(context<T> const& c, T const* from, T* to, T factor) {
+    over_vectors(c, Size * Positions, [=](std::size_t, std::size_t k) {
+      for (std::size_t r = 0; r < Positions; ++r)
+        for (std::size_t e = 0; e < Size; ++e) put<How>(to[(k * Positions + r) * Size + e], factor * from[k * Size + e]);
+    });
+  }
+
+  /// One node's backward step.
+  template <signature S>
+  static void step(context<T> const& c, operands const& o) {
+    constexpr std::size_t size = static_cast<std::size_t>(S.size());
+    if constexpr (S.op == operation::dense) {
+      dense<S>(c, o);
+    } else if constexpr (S.op == operation::activation) {
+      if constexpr (S.to_a != contribution::none && !S.skips_mask) activation<S>(c, o);
+    } else if constexpr (S.op == operation::map) {
+      if constexpr (S.to_a != contribution::none) map<S>(c, o);
+    } else if constexpr (S.op == operation::multiply) {
+      if constexpr (S.to_a != contribution::none)
+        gate<S.to_a, size, S.b_active>(c, o, o.a_adjoint, o.b_value, o.b_tangent);
+      if constexpr (S.to_b != contribution::none)
+        gate<S.to_b, size, S.a_active>(c, o, o.b_adjoint, o.a_value, o.a_tangent);
+    } else if constexpr (S.op == operation::add) {
+      // The copy comes before the alias: what shares the buffer may change it later.
+      if constexpr (S.to_b == contribution::write || S.to_b == contribution::add)
+        spread<S.to_b, size, 1>(c, c.at(o.adjoint), c.at(o.b_adjoint), T(1));
+      if constexpr (S.to_a == contribution::write || S.to_a == contribution::add)
+        spread<S.to_a, size, 1>(c, c.at(o.adjoint), c.at(o.a_adjoint), T(1));
+    } else if constexpr (S.op == operation::scale) {
+      if constexpr (S.to_a != contribution::none)
+        spread<S.to_a, size, 1>(c, c.at(o.adjoint), c.at(o.a_adjoint), T(S.numerator) / T(S.denominator));
+    } else if constexpr (S.op == operation::reshape) {
+      if constexpr (S.to_a == contribution::write || S.to_a == contribution::add)
+        spread<S.to_a, size, 1>(c, c.at(o.adjoint), c.at(o.a_adjoint), T(1));
+    } else if constexpr (S.op == operation::mean_positions || S.op == operation::sum_positions) {
+      constexpr std::size_t positions = static_cast<std::size_t>(S.operand_positions);
+      constexpr T factor = S.op == operation::mean_positions ? T(1) / T(positions) : T(1);
+      if constexpr (S.to_a != contribution::none)
+        spread<S.to_a, size, positions>(c, c.at(o.adjoint), c.at(o.a_adjoint), factor);
+    }
+  }
+};
+
+}  // namespace detail
+}  // namespace kappa::inline KAPPA_ARCH

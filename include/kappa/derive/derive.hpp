@@ -1,0 +1,140 @@
+#pragma once
+/// \file
+/// The one call: names the quantities wanted and runs the one sweep that computes exactly those.
+
+#include <memory>
+#include <string>
+
+#include <boost/hana/at_key.hpp>
+#include <boost/hana/contains.hpp>
+#include <boost/hana/for_each.hpp>
+#include <boost/hana/map.hpp>
+#include <boost/hana/pair.hpp>
+#include <boost/hana/keys.hpp>
+#include <boost/hana/type.hpp>
+
+#include <kappa/derive/derivation.hpp>
+#include <kappa/tensor/batch.hpp>
+#include <kappa/tensor/finite.hpp>
+
+namespace kappa::inline KAPPA_ARCH {
+
+namespace detail {
+
+/// Throws unless `got` is `expected`.
+inline void require_size(char const* what, std::size_t expected, std::size_t got) {
+  if (expected != got)
+    throw shape_mismatch(std::string(what) + ": " + std::to_string(expected) + " elements were expected, " +
+                         std::to_string(got) + " came");
+}
+
+/// The number of samples of a batch, once everything about it has been checked.
+template <objective_type Objective, real T>
+std::size_t checked_samples(batch<T> const& b) {
+  using loss = typename Objective::loss;
+  constexpr auto features = static_cast<std::size_t>(Objective::network::input_shape.size());
+  constexpr auto terms = static_cast<std::size_t>(Objective::terms);
+  constexpr auto outputs = static_cast<std::size_t>(Objective::outputs);
+  if (b.inputs.size() % features != 0)
+    throw shape_mismatch("inputs: a multiple of " + std::to_string(features) + " elements was expected, " +
+                         std::to_string(b.inputs.size()) + " came");
+  std::size_t const samples = b.inputs.size() / features;
+  check_finite("inputs", b.inputs);
+  if (b.labels.data() != nullptr) {
+    if (!loss::takes_labels)
+      throw invalid_value(std::string(loss::name) + " takes target vectors, class labels came");
+    require_size("labels", samples * terms, b.labels.size());
+    for (std::size_t i = 0; i < b.labels.size(); ++i)
+      if (b.labels[i] < 0 || b.labels[i] >= Objective::outputs)
+        throw invalid_value("label " + std::to_string(i) + " is " + std::to_string(b.labels[i]) +
+                            ", a class from 0 to " + std::to_string(Objective::outputs - 1) + " was expected");
+  } else {
+    if (!loss::takes_vectors) throw invalid_value(std::string(loss::name) + " takes class labels, vectors came");
+    require_size("targets", samples * terms * outputs, b.targets.size());
+    check_finite("targets", b.targets);
+    for (std::size_t i = 0; i < samples * terms; ++i)
+      if (char const* const fault = loss::template fault_of<T>(b.targets.subspan(i * outputs, outputs)))
+        throw invalid_value("target " + std::to_string(i) + ": " + fault);
+  }
+  return samples;
+}
+
+template <objective_type Objective, real T>
+void check_parameters(std::span<T const> theta, char const* what) {
+  require_size(what, static_cast<std::size_t>(Objective::parameter_count), theta.size());
+  check_finite(what, theta);
+}
+
+/// Checks everything, then runs the program. `arguments` maps a quantity's type to the value passed.
+template <objective_type Objective, real T, request R, class Arguments>
+context<T> run_into(basic_workspace<Objective, T, R>& work, std::span<T const> theta, batch<T> const& b,
+                    Arguments const& arguments) {
+  namespace hana = boost::hana;
+  static_assert(Objective::parameter_count > 0, "kappa: a network without parameters has nothing to derive");
+  std::size_t const samples = checked_samples<Objective>(b);
+  check_parameters<Objective>(theta, "parameters");
+  context<T> c = work.context_for(samples);
+  c.scale = Objective::scale(samples);
+  c.theta = theta.data();
+  c.inputs = b.inputs.data();
+  c.labels = b.labels.data();
+  c.targets = b.targets.data();
+  int directions = 0;
+  auto const along = [&](auto key) {
+    if constexpr (decltype(hana::contains(arguments, key))::value) {
+      std::span<T const> const v = arguments[key].direction;
+      check_parameters<Objective>(v, "direction");
+      c.direction[directions++] = v.data();
+    }
+  };
+  along(hana::type_c<ggn_vector_product_t>);
+  along(hana::type_c<hessian_vector_product_t>);
+  constexpr stream_set streams = program<Objective, R>::streams;
+  hana::for_each(hana::values(arguments), [&](auto const& q) {
+    using asked = std::remove_cvref_t<decltype(q)>;
+    if constexpr (is_kfac<asked>)
+      if constexpr (asked::source == kfac_source::monte_carlo) {
+        constexpr int s = streams.find(stream_kind::monte_carlo, asked::samples);
+        if (c.seed[s] == 0) c.seed[s] = q.seed;
+      }
+  });
+  ++work.generation;
+  basic_workspace<Objective, T, R>::runner::run(c);
+  return c;
+}
+
+template <class... Q>
+constexpr auto arguments_of(Q const&... q) {
+  namespace hana = boost::hana;
+  return hana::make_map(hana::make_pair(hana::type_c<static_detail::key_of_t<Q>>, q)...);
+}
+
+}  // namespace detail
+
+/// Derives exactly the quantities named, in one forward and one backward sweep, into a workspace of their request.
+/// Allocates nothing. `theta` [P] and the batch are only read; the workspace must outlive the result.
+/// \throws shape_mismatch, invalid_value (labels, NaN and infinities, targets), capacity_exceeded; then nothing has
+/// changed.
+template <objective_type Objective, real T, request R, class Theta, quantity... Quantities>
+derivation<Objective, T, R> derive(basic_workspace<Objective, T, R>& work, Theta const& theta, batch<T> const& b,
+                                   Quantities const&... quantities) {
+  static_assert(request_of<Quantities...>() == R, "kappa: this workspace was made for other quantities");
+  auto const c = detail::run_into(work, std::span<T const>(theta.data(), theta.size()), b,
+                                  detail::arguments_of(quantities...));
+  // An alias without owner: shares nothing and allocates nothing.
+  return {std::shared_ptr<basic_workspace<Objective, T, R>>(std::shared_ptr<void>(), &work), c};
+}
+
+/// The same with a workspace of its own, for the batch at hand: `auto q = derive<digits>(theta, batch, gradient)`.
+template <objective_type Objective, real T, class Theta, quantity... Quantities>
+auto derive(Theta const& theta, batch<T> const& b, Quantities const&... quantities) {
+  constexpr request wanted = request_of<Quantities...>();
+  std::size_t const samples = detail::checked_samples<Objective>(b);
+  detail::check_parameters<Objective>(std::span<T const>(theta.data(), theta.size()), "parameters");
+  auto work = std::make_shared<basic_workspace<Objective, T, wanted>>(samples);
+  auto const c = detail::run_into(*work, std::span<T const>(theta.data(), theta.size()), b,
+                                  detail::arguments_of(quantities...));
+  return derivation<Objective, T, wanted>(std::move(work), c);
+}
+
+}  // namespace kappa::inline KAPPA_ARCH

@@ -1,0 +1,154 @@
+#pragma once
+/// \file
+/// The forward step of each kind of node: its value, and the tangents of the requested directions.
+
+#include <algorithm>
+#include <span>
+
+#include <kappa/derive/activate.hpp>
+#include <kappa/derive/context.hpp>
+#include <kappa/derive/step.hpp>
+#include <kappa/kernels/product.hpp>
+
+namespace kappa::inline KAPPA_ARCH {
+namespace detail {
+
+using namespace static_detail;
+
+template <class T, int In, int Out>
+using product_of = kernels::product<T, In, Out, choose_route(In, Out, sizeof(T), kernels::simd_bytes)>;
+
+/// Elements below which a pointwise pass stays on one thread.
+inline constexpr std::size_t pointwise_grain = std::size_t{1} << 15;
+
+/// Calls f(first, last) on ranges of samples with `elements` each.
+template <class F>
+void over_samples(std::size_t samples, std::size_t elements, F&& f) {
+  parallel_ranges(samples, 1 + pointwise_grain / std::max<std::size_t>(elements, 1), 1, std::forward<F>(f));
+}
+
+template <class T, signature S>
+void value_step(context<T> const& c, operands const& o) {
+  std::size_t const n = c.samples;
+  constexpr std::size_t size = static_cast<std::size_t>(S.size());
+  if constexpr (S.skips_value || S.op == operation::input || S.op == operation::reshape) {
+    return;
+  } else if constexpr (S.op == operation::dense) {
+    constexpr int in = S.features_in, out = S.features_out;
+    T const* const w = c.theta + o.offset;
+    T const* const bias = S.bias ? w + std::size_t{in} * out : nullptr;
+    T* const y = c.at(o.value);
+    T* const activated = S.has_epilogue() ? c.at(o.epilogue_value) : y;
+    product_of<T, in, out>::forward(n * S.positions, c.value(o.a_value), w, bias, y, c.scratch,
+                                    [=](std::size_t first, std::size_t last) {
+                                      if constexpr (S.has_epilogue())
+                                        activate<T, S.epilogue>(y + first * out, activated + first * out,
+                                                                (last - first) * out);
+                                    });
+  } else if constexpr (S.op == operation::activation) {
+    T const* const s = c.value(o.a_value);
+    T* const a = c.at(o.value);
+    over_samples(n, size, [=](std::size_t i, std::size_t end) {
+      activate<T, S.act>(s + i * size, a + i * size, (end - i) * size);
+    });
+  } else if constexpr (S.op == operation::map) {
+    constexpr std::size_t from = static_cast<std::size_t>(S.operand_size());
+    T const* const x = c.value(o.a_value);
+    T* const y = c.at(o.value);
+    over_samples(n, size, [=](std::size_t i, std::size_t end) {
+      for (; i < end; ++i)
+        S.map->template functions<T>().apply(std::span<T const>(x + i * from, from), std::span<T>(y + i * size, size));
+    });
+  } else if constexpr (S.op == operation::mean_positions || S.op == operation::sum_positions) {
+    constexpr std::size_t positions = static_cast<std::size_t>(S.operand_positions);
+    constexpr T factor = S.op == operation::mean_positions ? T(1) / T(positions) : T(1);
+    T const* const x = c.value(o.a_value);
+    T* const y = c.at(o.value);
+    over_samples(n, size * positions, [=](std::size_t i, std::size_t end) {
+      for (; i < end; ++i)
+        for (std::size_t d = 0; d < size; ++d) {
+          T total = 0;
+          for (std::size_t r = 0; r < positions; ++r) total += x[(i * positions + r) * size + d];
+          y[i * size + d] = factor * total;
+        }
+    });
+  } else {
+    T const* const a = c.value(o.a_value);
+    T const* const b = S.op == operation::scale ? nullptr : c.value(o.b_value);
+    T* const y = c.at(o.value);
+    over_samples(n, size, [=](std::size_t first, std::size_t last) {
+      for (std::size_t i = first * size; i < last * size; ++i) {
+        if constexpr (S.op == operation::scale) y[i] = a[i] * (T(S.numerator) / T(S.denominator));
+        if constexpr (S.op == operation::add) y[i] = a[i] + b[i];
+        if constexpr (S.op == operation::multiply) y[i] = a[i] * b[i];
+      }
+    });
+  }
+}
+
+/// The tangents of a node along `Directions` directions, [directions, N, size]; inactive operands have none.
+template <class T, int Directions, signature S>
+void tangent_step(context<T> const& c, operands const& o) {
+  std::size_t const n = c.samples;
+  constexpr std::size_t size = static_cast<std::size_t>(S.size());
+  constexpr std::size_t from = static_cast<std::size_t>(S.operand_size());
+  if constexpr (S.op == operation::dense) {
+    constexpr int in = S.features_in, out = S.features_out;
+    using kernel = product_of<T, in, out>;
+    std::size_t const rows = n * S.positions;
+    T* const y = c.at(o.tangent);
+    for (std::size_t k = 0; k < Directions; ++k) {
+      T const* const v = c.direction[k] + o.offset;
+      kernel::forward(rows, c.value(o.a_value), v, S.bias ? v + std::size_t{in} * out : nullptr, y + k * rows * out,
+                      c.scratch, kernels::no_epilogue{});
+    }
+    if constexpr (S.a_active) {
+      T* const second = c.at(o.sum);
+      kernel::forward(Directions * rows, c.at(o.a_tangent), c.theta + o.offset, nullptr, second, c.scratch,
+                      [=](std::size_t first, std::size_t last) {
+                        for (std::size_t i = first * out; i < last * out; ++i) y[i] += second[i];
+                      });
+    }
+  } else if constexpr (!S.a_active && !S.b_active) {
+    return;
+  } else if constexpr (S.op == operation::activation) {
+    if constexpr (S.act->kind != activation_kind::identity) {
+      T const* const v = c.value(o.mask_value);
+      for (std::size_t k = 0; k < Directions; ++k)
+        derivative_times<T, S.act>(v, c.at(o.a_tangent) + k * n * size, c.at(o.tangent) + k * n * size, n * size);
+    }
+  } else if constexpr (S.op == operation::map) {
+    for (std::size_t k = 0; k < Directions; ++k)
+      for (std::size_t i = 0; i < n; ++i)
+        S.map->template functions<T>().push(std::span<T const>(c.value(o.a_value) + i * from, from),
+                                            std::span<T const>(c.at(o.a_tangent) + (k * n + i) * from, from),
+                                            std::span<T>(c.at(o.tangent) + (k * n + i) * size, size));
+  } else if constexpr (S.op == operation::mean_positions || S.op == operation::sum_positions) {
+    constexpr std::size_t positions = static_cast<std::size_t>(S.operand_positions);
+    constexpr T factor = S.op == operation::mean_positions ? T(1) / T(positions) : T(1);
+    T const* const x = c.at(o.a_tangent);
+    T* const y = c.at(o.tangent);
+    for (std::size_t i = 0; i < Directions * n; ++i)
+      for (std::size_t d = 0; d < size; ++d) {
+        T total = 0;
+        for (std::size_t r = 0; r < positions; ++r) total += x[(i * positions + r) * size + d];
+        y[i * size + d] = factor * total;
+      }
+  } else if constexpr (S.op == operation::scale || S.op == operation::add || S.op == operation::multiply) {
+    T* const y = c.at(o.tangent);
+    T const* const da = S.a_active ? c.at(o.a_tangent) : nullptr;
+    T const* const db = S.b_active ? c.at(o.b_tangent) : nullptr;
+    for (std::size_t k = 0; k < Directions; ++k)
+      for (std::size_t i = 0; i < n * size; ++i) {
+        std::size_t const t = k * n * size + i;
+        T const ta = S.a_active ? da[t] : T(0);
+        T const tb = S.b_active ? db[t] : T(0);
+        if constexpr (S.op == operation::scale) y[t] = ta * (T(S.numerator) / T(S.denominator));
+        if constexpr (S.op == operation::add) y[t] = ta + tb;
+        if constexpr (S.op == operation::multiply) y[t] = ta * c.value(o.b_value)[i] + c.value(o.a_value)[i] * tb;
+      }
+  }
+}
+
+}  // namespace detail
+}  // namespace kappa::inline KAPPA_ARCH

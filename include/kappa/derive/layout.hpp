@@ -1,0 +1,73 @@
+#pragma once
+/// \file
+/// Where everything lies in a workspace's arena: the plan's buffers, the results, and the kernels' scratch.
+/// Regions in this order, each starting on a cache line: per sample, fixed, quadratic in the batch, scratch.
+
+#include <array>
+#include <cstddef>
+
+#include <kappa/plan/program.hpp>
+
+namespace kappa {
+
+namespace static_detail {
+/// Elements rounded up so that what follows starts on a cache line, in float and in double.
+constexpr std::size_t padded(std::size_t elements) { return (elements + 15) / 16 * 16; }
+}  // namespace static_detail
+
+/// The constants of an arena. Offsets named `..._per_sample` are multiplied by the capacity, which is a multiple of
+/// 16 so that they stay aligned.
+template <objective_type Objective, request R>
+struct layout {
+  using network = typename Objective::network;
+  static constexpr auto const& plan = program<Objective, R>::value;
+  static constexpr std::size_t parameter_count = static_cast<std::size_t>(Objective::parameter_count);
+  static constexpr std::size_t parameters = network::parameters.size();
+
+  // ---- per sample -------------------------------------------------------------------------------------------
+  static constexpr std::size_t losses_per_sample = static_cast<std::size_t>(plan.elements_per_sample);
+  static constexpr std::size_t norms_per_sample = losses_per_sample + (R.loss_value ? 1 : 0);
+  static constexpr std::size_t rows_per_sample = norms_per_sample + (R.per_sample_gradient_norms ? 1 : 0);
+  static constexpr std::size_t per_sample = rows_per_sample + (R.per_sample_gradient ? parameter_count : 0);
+
+  // ---- fixed ------------------------------------------------------------------------------------------------
+  static constexpr bool keeps_gradient = R.gradient || R.gradient_variance;
+  static constexpr std::size_t one(bool wanted) { return wanted ? static_detail::padded(parameter_count) : 0; }
+  static constexpr std::size_t gradient = 0;
+  static constexpr std::size_t ggn_product = gradient + one(keeps_gradient);
+  static constexpr std::size_t hessian_product = ggn_product + one(R.ggn_vector_product);
+  static constexpr std::size_t variance = hessian_product + one(R.hessian_vector_product);
+  static constexpr std::size_t diagonal = variance + one(R.gradient_variance);
+  static constexpr std::size_t input_factors = diagonal + one(R.ggn_diagonal);
+
+  static constexpr int input_order(parameter const& p) { return p.inputs + (p.bias ? 1 : 0); }
+  static constexpr std::size_t square(int n) { return static_cast<std::size_t>(n) * static_cast<std::size_t>(n); }
+  /// Where parameter p's K-FAC factors begin among all factors of one kind; [parameters] is their total size.
+  static constexpr auto input_factor = [] {
+    std::array<std::size_t, parameters + 1> at{};
+    for (std::size_t p = 0; p < parameters; ++p)
+      at[p + 1] = at[p] + static_detail::padded(square(input_order(network::parameters[p])));
+    return at;
+  }();
+  static constexpr auto output_factor = [] {
+    std::array<std::size_t, parameters + 1> at{};
+    for (std::size_t p = 0; p < parameters; ++p)
+      at[p + 1] = at[p] + static_detail::padded(square(network::parameters[p].outputs));
+    return at;
+  }();
+  static constexpr std::size_t input_factors_of(kfac_mode m) {
+    return input_factors + (m == kfac_mode::reduce && R.any_kfac(kfac_mode::expand) ? input_factor[parameters] : 0);
+  }
+  static constexpr std::size_t output_factors = input_factors + (R.any_kfac(kfac_mode::expand) ? 1 : 0) * input_factor[parameters] +
+                                                (R.any_kfac(kfac_mode::reduce) ? 1 : 0) * input_factor[parameters];
+  static constexpr std::size_t output_factors_of(int k) {
+    return output_factors + static_cast<std::size_t>(k) * output_factor[parameters];
+  }
+  static constexpr std::size_t fixed = output_factors_of(R.kfacs);
+
+  // ---- quadratic --------------------------------------------------------------------------------------------
+  /// Columns of the Gauss-Newton matrix's root, per sample.
+  static constexpr std::size_t root_columns = R.ggn ? static_cast<std::size_t>(Objective::root_columns) : 0;
+};
+
+}  // namespace kappa

@@ -1,0 +1,101 @@
+#pragma once
+/// \file
+/// The loss: its value, and what each stream starts from at the network's output.
+
+#include <algorithm>
+#include <cmath>
+#include <span>
+
+#include <kappa/derive/forward.hpp>
+#include <kappa/tensor/random.hpp>
+
+namespace kappa::inline KAPPA_ARCH {
+namespace detail {
+
+using namespace static_detail;
+
+/// The target of loss term m of sample n.
+template <class Objective, class T>
+target<T> target_of(context<T> const& c, std::size_t n, std::size_t m) {
+  std::size_t const term = n * static_cast<std::size_t>(Objective::terms) + m;
+  if (c.labels != nullptr) return {c.labels[term], {}};
+  constexpr auto outputs = static_cast<std::size_t>(Objective::outputs);
+  return {-1, std::span<T const>(c.targets + term * outputs, outputs)};
+}
+
+template <class T, objective_type Objective, request R>
+void loss_step(context<T> const& c) {
+  using loss = typename Objective::loss;
+  using places = layout<Objective, R>;
+  constexpr auto streams = program<Objective, R>::streams;
+  constexpr std::size_t outputs = static_cast<std::size_t>(Objective::outputs);
+  constexpr std::size_t terms = static_cast<std::size_t>(Objective::terms);
+  constexpr std::size_t size = outputs * terms;
+  constexpr node_plan last = program<Objective, R>::value.nodes.back();
+
+  std::size_t const n = c.samples;
+  T const rho = static_cast<T>(c.scale);
+  T const root_rho = static_cast<T>(std::sqrt(c.scale));
+  T const* const f = c.value(last.value);
+  T* const losses = c.per_sample + places::losses_per_sample * c.capacity;
+
+  over_samples(n, 8 * size * static_cast<std::size_t>(1 + streams.columns), [&](std::size_t i, std::size_t end) {
+    for (; i < end; ++i) {
+      T total = 0;
+      for (std::size_t m = 0; m < terms; ++m) {
+        std::span<T const> const f_nm(f + i * size + m * outputs, outputs);
+        target<T> const y = target_of<Objective>(c, i, m);
+        if constexpr (R.loss_value) total += loss::template value<T>(f_nm, y);
+        for (int s = 0; s < streams.count; ++s) {
+          auto const columns = static_cast<std::size_t>(streams.at[s].columns);
+          // This stream's columns of this sample: [columns, terms, outputs].
+          T* const g = c.at(last.adjoint) + (static_cast<std::size_t>(streams.at[s].first) * n + i * columns) * size;
+          std::span<T> const g_m(g + m * outputs, outputs);
+          switch (streams.at[s].kind) {
+            case stream_kind::first_order:
+              loss::template gradient<T>(f_nm, y, g_m);
+              for (T& v : g_m) v *= rho;
+              break;
+            case stream_kind::ggn_product:
+            case stream_kind::hessian: {
+              std::size_t const k = streams.at[s].kind == stream_kind::hessian && R.ggn_vector_product ? 1 : 0;
+              std::span<T const> const df(c.at(last.tangent) + (k * n + i) * size + m * outputs, outputs);
+              loss::template hessian_times<T>(f_nm, y, df, g_m);
+              for (T& v : g_m) v *= rho;
+              break;
+            }
+            case stream_kind::monte_carlo: {
+              T const factor = static_cast<T>(std::sqrt(c.scale / static_cast<double>(columns)));
+              for (std::size_t draw = 0; draw < columns; ++draw) {
+                counter_random random(c.seed[s], (i * terms + m) * columns + draw);
+                std::span<T> const g_draw(g + (draw * terms + m) * outputs, outputs);
+                loss::template sample<T>(f_nm, random, g_draw);
+                for (T& v : g_draw) v *= factor;
+              }
+              break;
+            }
+            case stream_kind::root: {
+              constexpr auto own = static_cast<std::size_t>(loss::root_columns(Objective::outputs));
+              T* const block = g + m * own * size;  // the columns of this term, zero at all others
+              loss::template root<T>(f_nm, y, std::span<T>(block, own * outputs));
+              for (std::size_t e = 0; e < own * outputs; ++e) block[e] *= root_rho;
+              if constexpr (terms > 1) {  // spread the columns, the last one first, to where they do not overlap
+                for (std::size_t k = own; k-- > 0;) {
+                  T* const column = block + k * size;
+                  std::copy_backward(block + k * outputs, block + (k + 1) * outputs, column + (m + 1) * outputs);
+                  std::fill(column, column + m * outputs, T(0));
+                  std::fill(column + (m + 1) * outputs, column + size, T(0));
+                }
+              }
+              break;
+            }
+          }
+        }
+      }
+      if constexpr (R.loss_value) losses[i] = total;
+    }
+  });
+}
+
+}  // namespace detail
+}  // namespace kappa::inline KAPPA_ARCH

@@ -1,0 +1,120 @@
+#pragma once
+/// \file
+/// The quantities that are quadratic in the vectors at a dense layer: everything is a function of its inputs a,
+/// [N, R, in], and the streams' vectors s, each [N, K, R, out], with R the positions of all uses of the weight.
+
+#include <algorithm>
+#include <array>
+
+#include <kappa/derive/context.hpp>
+#include <kappa/derive/step.hpp>
+#include <kappa/kernels/factors.hpp>
+
+namespace kappa::inline KAPPA_ARCH {
+namespace detail {
+
+using namespace static_detail;
+
+template <class T, objective_type Objective, request R>
+struct quadratic {
+  using places = layout<Objective, R>;
+  static constexpr stream_set streams = program<Objective, R>::streams;
+
+  /// Copies one use's inputs and vectors between those of the weight's other uses.
+  template <signature S, parameter_signature W>
+  static void pack(context<T> const& c, operands const& o, parameter_plan const& p) {
+    constexpr std::size_t own = static_cast<std::size_t>(S.positions), all = static_cast<std::size_t>(W.positions);
+    constexpr std::size_t in = static_cast<std::size_t>(W.inputs), out = static_cast<std::size_t>(W.outputs);
+    auto const slot = static_cast<std::size_t>(o.position);
+    T const* const x = c.value(o.a_value);
+    T* const packed_x = c.at(p.inputs);
+    for (std::size_t n = 0; n < c.samples; ++n)
+      std::copy_n(x + n * own * in, own * in, packed_x + (n * all + slot) * in);
+    T const* const g = c.at(o.adjoint);
+    T* const packed_g = c.at(p.adjoints);
+    std::size_t const vectors = c.samples * static_cast<std::size_t>(streams.columns);
+    for (std::size_t k = 0; k < vectors; ++k)
+      std::copy_n(g + k * own * out, own * out, packed_g + (k * all + slot) * out);
+  }
+
+  /// Adds a layer's part to every quadratic quantity.
+  template <parameter_signature W>
+  static void accumulate(context<T> const& c, std::size_t parameter, std::size_t offset, T const* a, T const* vectors) {
+    constexpr int in = W.inputs, out = W.outputs;
+    constexpr auto positions = static_cast<std::size_t>(W.positions);
+    constexpr std::size_t weight = static_cast<std::size_t>(in) * out;
+    using kernel = kernels::factors<T, in, out>;
+    std::size_t const n = c.samples;
+    auto const bias_of = [&](T* block) { return W.bias ? block + weight : nullptr; };
+    auto const stream = [&](int s) {
+      return vectors + static_cast<std::size_t>(streams.at[s].first) * n * positions * static_cast<std::size_t>(out);
+    };
+
+    if constexpr (R.per_sample_gradient_norms)
+      kernel::squared_norms(n, 1, positions, a, stream(streams.find(stream_kind::first_order)), W.bias,
+                            c.per_sample + places::norms_per_sample * c.capacity);
+    if constexpr (R.gradient_variance) {
+      T const* const mean = c.fixed + places::gradient + offset;
+      T* const to = c.fixed + places::variance + offset;
+      kernel::centred_sum_of_squares(n, positions, a, stream(streams.find(stream_kind::first_order)), mean,
+                                     W.bias ? mean + weight : nullptr, static_cast<T>(n), to, bias_of(to));
+    }
+    if constexpr (R.ggn || R.ggn_diagonal) {
+      constexpr int root = streams.find(stream_kind::root);
+      constexpr auto k = static_cast<std::size_t>(streams.at[root].columns);
+      if constexpr (R.ggn_diagonal) {
+        T* const to = c.fixed + places::diagonal + offset;
+        kernel::sum_of_squares(n, k, positions, a, stream(root), to, bias_of(to));
+      }
+      if constexpr (R.ggn) kernel::gram(n, k, positions, a, stream(root), W.bias, c.gram, c.scratch);
+    }
+    for_modes<W>(c, parameter, a);
+    [&]<std::size_t... Index>(std::index_sequence<Index...>) {
+      (output_factor<W, static_cast<int>(Index)>(c, parameter, stream(streams.source_of(R.kfac[Index]))), ...);
+    }(std::make_index_sequence<static_cast<std::size_t>(R.kfacs)>());
+  }
+
+ private:
+  /// A = 1/(N R) Σ a aᵀ (expand) or 1/N Σ ā āᵀ with ā the mean over positions (reduce); a in homogeneous
+  /// coordinates when there is a bias (reference/kfac.md, Eqs. 3 and 4).
+  template <parameter_signature W>
+  static void for_modes(context<T> const& c, std::size_t parameter, T const* a) {
+    constexpr auto positions = static_cast<std::size_t>(W.positions);
+    std::size_t const n = c.samples;
+    if constexpr (R.any_kfac(kfac_mode::expand))
+      kernels::second_moment<T, W.inputs>(
+          n * positions, a, static_cast<T>(1.0 / static_cast<double>(n * positions)),
+          c.fixed + places::input_factors_of(kfac_mode::expand) + places::input_factor[parameter], W.bias);
+    if constexpr (R.any_kfac(kfac_mode::reduce)) {
+      T const* mean = a;
+      if constexpr (positions > 1) {
+        kernels::mean_positions<T, W.inputs>(n, positions, a, c.scratch);
+        mean = c.scratch;
+      }
+      kernels::second_moment<T, W.inputs>(
+          n, mean, static_cast<T>(1.0 / static_cast<double>(n)),
+          c.fixed + places::input_factors_of(kfac_mode::reduce) + places::input_factor[parameter], W.bias);
+    }
+  }
+
+  /// B = Σ g gᵀ over vectors and positions (expand) or over vectors summed over positions (reduce). The streams
+  /// carry √ρ; the gradient's carries ρ, hence the 1/ρ of the empirical source.
+  template <parameter_signature W, int K>
+  static void output_factor(context<T> const& c, std::size_t parameter, T const* s) {
+    constexpr kfac_request k = R.kfac[K];
+    constexpr auto positions = static_cast<std::size_t>(W.positions);
+    constexpr auto columns = static_cast<std::size_t>(streams.at[streams.source_of(k)].columns);
+    T const factor = k.source == kfac_source::empirical ? static_cast<T>(1 / c.scale) : T(1);
+    T* const to = c.fixed + places::output_factors_of(K) + places::output_factor[parameter];
+    std::size_t const vectors = c.samples * columns;
+    if constexpr (k.mode == kfac_mode::expand || positions == 1) {
+      kernels::second_moment<T, W.outputs>(vectors * positions, s, factor, to, false);
+    } else {
+      kernels::sum_positions<T, W.outputs>(vectors, positions, s, c.scratch);
+      kernels::second_moment<T, W.outputs>(vectors, c.scratch, factor, to, false);
+    }
+  }
+};
+
+}  // namespace detail
+}  // namespace kappa::inline KAPPA_ARCH

@@ -1,0 +1,149 @@
+#pragma once
+/// \file
+/// Runs a program: tables of functions, one per node, walked in plain loops. Nodes of equal signature share code.
+
+#include <cmath>
+#include <cstring>
+
+#include <kappa/derive/backward.hpp>
+#include <kappa/derive/loss_step.hpp>
+
+namespace kappa::inline KAPPA_ARCH {
+namespace detail {
+
+using namespace static_detail;
+
+template <class T, objective_type Objective, request R>
+struct runner {
+  using places = layout<Objective, R>;
+  using all = steps<Objective, R>;
+  using network = typename Objective::network;
+  static constexpr auto const& plan = program<Objective, R>::value;
+  static constexpr bool any_tied = [] {
+    for (parameter const& w : network::parameters)
+      if (w.uses > 1) return true;
+    return false;
+  }();
+  static constexpr bool goes_backward = program<Objective, R>::streams.count > 0;
+  using function = void (*)(context<T> const&, operands const&);
+
+  template <signature S>
+  static void forward_step(context<T> const& c, operands const& o) {
+    value_step<T, S>(c, o);
+    if constexpr (R.directions() > 0) tangent_step<T, R.directions(), S>(c, o);
+  }
+
+  template <signature S>
+  static void backward_step(context<T> const& c, operands const& o) {
+    backward<T, Objective, R>::template step<S>(c, o);
+  }
+
+  template <signature S, parameter_signature W>
+  static void quadratic_step(context<T> const& c, operands const& o) {
+    using q = quadratic<T, Objective, R>;
+    auto const p = static_cast<std::size_t>(o.parameter);
+    auto const offset = static_cast<std::size_t>(o.offset);
+    if constexpr (W.packed) {
+      q::template pack<S, W>(c, o, plan.parameters[p]);
+      if (o.completes)
+        q::template accumulate<W>(c, p, offset, c.at(plan.parameters[p].inputs), c.at(plan.parameters[p].adjoints));
+    } else {
+      q::template accumulate<W>(c, p, offset, c.value(o.a_value), c.at(o.adjoint));
+    }
+  }
+
+  template <unsigned I>
+  static constexpr function quadratic_of() {
+    if constexpr (goes_backward && R.quadratic() && all::signatures[I].op == operation::dense) {
+      return &quadratic_step<all::signatures[I], all::parameter_of(static_cast<unsigned>(network::nodes[I].parameter))>;
+    } else {
+      return nullptr;
+    }
+  }
+  template <unsigned I>
+  static constexpr function backward_of() {
+    if constexpr (goes_backward) {
+      return &backward_step<all::signatures[I]>;
+    } else {
+      return nullptr;
+    }
+  }
+
+  template <unsigned... I>
+  static void run(context<T> const& c, std::integer_sequence<unsigned, I...>) {
+    static constexpr function forward[] = {&forward_step<all::signatures[I]>...};
+    static constexpr function quadratics[] = {quadratic_of<I>()...};
+    static constexpr function backwards[] = {backward_of<I>()...};
+    for (unsigned i = 0; i < all::count; ++i) forward[i](c, all::places[i]);
+    loss_step<T, Objective, R>(c);
+    if constexpr (goes_backward)
+      for (unsigned i = all::count; i-- > 0;) {
+        if (!plan.nodes[i].active) continue;
+        // The linear quantities and the pull first: the variance needs this layer's gradient complete.
+        backwards[i](c, all::places[i]);
+        if (quadratics[i] != nullptr) quadratics[i](c, all::places[i]);
+      }
+  }
+
+  /// One derivation. The results lie where `layout` says.
+  static void run(context<T> const& c) {
+    std::fill_n(c.fixed, places::fixed, T(0));
+    if constexpr (R.per_sample_gradient_norms)
+      std::fill_n(c.per_sample + places::norms_per_sample * c.capacity, c.samples, T(0));
+    if constexpr (R.per_sample_gradient && any_tied)
+      std::fill_n(c.per_sample + places::rows_per_sample * c.capacity, c.samples * places::parameter_count, T(0));
+    std::size_t const order = c.samples * places::root_columns;
+    if constexpr (R.ggn) std::fill_n(c.gram, order * order, T(0));
+
+    run(c, std::make_integer_sequence<unsigned, all::count>());
+
+    if constexpr (R.ggn) kernels::mirror(c.gram, order);
+    if constexpr (R.per_sample_gradient_norms)
+      for (std::size_t n = 0; n < c.samples; ++n) {
+        T& v = c.per_sample[places::norms_per_sample * c.capacity + n];
+        v = std::sqrt(v);
+      }
+    if constexpr (R.gradient_variance)
+      for (std::size_t p = 0; p < places::parameter_count; ++p)
+        c.fixed[places::variance + p] /= static_cast<T>(c.samples);
+  }
+
+  /// Elements of scratch that `samples` samples need on `threads` threads.
+  static std::size_t scratch_elements(std::size_t samples, int threads) {
+    std::size_t most = 16;
+    auto const need = [&](std::size_t elements) { most = std::max(most, elements); };
+    [&]<unsigned... I>(std::integer_sequence<unsigned, I...>) {
+      (need(node_scratch<I>(samples, threads)), ...);
+    }(std::make_integer_sequence<unsigned, all::count>());
+    return most;
+  }
+
+ private:
+  template <unsigned I>
+  static std::size_t node_scratch(std::size_t samples, int threads) {
+    constexpr signature s = all::signatures[I];
+    if constexpr (s.op == operation::map) return static_cast<std::size_t>(s.operand_size());
+    if constexpr (s.op != operation::dense) {
+      return 0;
+    } else {
+      constexpr parameter_signature w = all::parameter_of(static_cast<unsigned>(network::nodes[I].parameter));
+      std::size_t most = product_of<T, s.features_in, s.features_out>::scratch_elements(threads);
+      if constexpr (goes_backward && R.quadratic()) {
+        constexpr auto streams = program<Objective, R>::streams;
+        std::size_t columns = 1;
+        for (int k = 0; k < streams.count; ++k)
+          columns = std::max(columns, static_cast<std::size_t>(streams.at[k].columns));
+        if (R.ggn)
+          most = std::max(most, kernels::factors<T, w.inputs, w.outputs>::gram_scratch(
+                                    samples, columns, static_cast<std::size_t>(w.positions), threads));
+        if (R.any_kfac(kfac_mode::reduce))
+          most = std::max({most, samples * static_cast<std::size_t>(w.inputs),
+                           samples * columns * static_cast<std::size_t>(w.outputs)});
+      }
+      return most;
+    }
+  }
+};
+
+}  // namespace detail
+}  // namespace kappa::inline KAPPA_ARCH

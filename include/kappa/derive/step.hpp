@@ -1,0 +1,153 @@
+#pragma once
+/// \file
+/// One node of the program as the kernels see it: its signature, a template argument, so that equal layers share
+/// their code, and its operands, run-time numbers.
+
+#include <array>
+
+#include <kappa/derive/layout.hpp>
+
+namespace kappa::static_detail {
+
+/// What decides the code of a node's steps.
+struct signature {
+  operation op = operation::input;
+  int features_in = 0;
+  int features_out = 0;
+  int positions = 0;         ///< of the result
+  int operand_positions = 0; ///< of the first operand
+  bool bias = false;
+  bool tied = false;         ///< its weight has other uses
+  bool a_active = false;
+  bool b_active = false;
+  bool skips_value = false;  ///< already done in an epilogue, or nothing to do
+  bool skips_mask = false;
+  activation_rule const* act = nullptr;       ///< of an activation
+  activation_rule const* epilogue = nullptr;  ///< of a dense: applied to its rows
+  activation_rule const* mask = nullptr;      ///< of a dense: its derivative ends the pull
+  map_rule const* map = nullptr;
+  int numerator = 1;
+  int denominator = 1;
+  contribution to_a = contribution::none;
+  contribution to_b = contribution::none;
+
+  constexpr bool operator==(signature const&) const = default;
+  constexpr bool has_epilogue() const { return epilogue != nullptr; }
+  constexpr bool has_mask() const { return mask != nullptr; }
+  constexpr int size() const { return features_out * positions; }
+  constexpr int operand_size() const { return features_in * operand_positions; }
+};
+
+/// Where a node's data lie: buffers of the plan.
+struct operands {
+  int value = 0, a_value = 0, b_value = 0;
+  int epilogue_value = 0;
+  int mask_value = 0;
+  int tangent = 0, a_tangent = 0, b_tangent = 0;
+  int sum = 0;
+  int adjoint = 0, a_adjoint = 0, b_adjoint = 0;
+  int node = 0;
+  int parameter = -1;
+  int offset = 0;    ///< of the weight in the flat parameters
+  int position = 0;  ///< of this use among those of a tied weight
+  bool completes = false;
+};
+
+/// What decides the code of a parameter's quadratic quantities.
+struct parameter_signature {
+  int inputs = 0;
+  int outputs = 0;
+  bool bias = false;
+  int positions = 0;
+  bool packed = false;
+  constexpr bool operator==(parameter_signature const&) const = default;
+};
+
+template <objective_type Objective, request R>
+struct steps {
+  using network = typename Objective::network;
+  static constexpr auto const& plan = program<Objective, R>::value;
+  static constexpr unsigned count = static_cast<unsigned>(network::node_count);
+
+  // What a node's derivative is taken from: its output, or its input when the output does not tell.
+  static constexpr int mask_value(int i) {
+    auto const& x = network::nodes[static_cast<unsigned>(i)];
+    return from_output(x.act->kind) ? plan.nodes[static_cast<unsigned>(i)].value
+                                    : plan.nodes[static_cast<unsigned>(x.a)].value;
+  }
+
+  static constexpr auto signatures = [] {
+    std::array<signature, count> all{};
+    for (unsigned i = 0; i < count; ++i) {
+      node const& x = network::nodes[i];
+      node_plan const& p = plan.nodes[i];
+      signature& s = all[i];
+      s.op = x.op;
+      s.features_out = x.out.features();
+      s.positions = x.out.positions();
+      if (x.a >= 0) {
+        shape const& in = network::nodes[static_cast<unsigned>(x.a)].out;
+        s.features_in = in.features();
+        s.operand_positions = in.positions();
+        s.a_active = plan.nodes[static_cast<unsigned>(x.a)].active;
+      }
+      if (x.b >= 0) s.b_active = plan.nodes[static_cast<unsigned>(x.b)].active;
+      if (x.parameter >= 0) {
+        s.bias = network::parameters[static_cast<unsigned>(x.parameter)].bias;
+        s.tied = network::parameters[static_cast<unsigned>(x.parameter)].uses > 1;
+      }
+      s.skips_value = p.fused || p.moves_nothing;
+      s.skips_mask = p.masked;
+      s.act = x.act;
+      s.map = x.map;
+      s.numerator = x.numerator;
+      s.denominator = x.denominator;
+      if (p.epilogue >= 0) s.epilogue = network::nodes[static_cast<unsigned>(p.epilogue)].act;
+      if (p.mask >= 0) s.mask = network::nodes[static_cast<unsigned>(p.mask)].act;
+      s.to_a = p.to_a;
+      s.to_b = p.to_b;
+    }
+    return all;
+  }();
+
+  static constexpr auto places = [] {
+    std::array<operands, count> all{};
+    for (unsigned i = 0; i < count; ++i) {
+      node const& x = network::nodes[i];
+      node_plan const& p = plan.nodes[i];
+      operands& o = all[i];
+      o.node = static_cast<int>(i);
+      o.value = p.value;
+      o.tangent = p.tangent;
+      o.adjoint = p.adjoint;
+      o.sum = p.sum;
+      if (x.a >= 0) {
+        node_plan const& a = plan.nodes[static_cast<unsigned>(x.a)];
+        o.a_value = a.value;
+        o.a_tangent = a.tangent;
+        o.a_adjoint = a.adjoint;
+      }
+      if (x.b >= 0) {
+        node_plan const& b = plan.nodes[static_cast<unsigned>(x.b)];
+        o.b_value = b.value;
+        o.b_tangent = b.tangent;
+        o.b_adjoint = b.adjoint;
+      }
+      if (p.epilogue >= 0) o.epilogue_value = plan.nodes[static_cast<unsigned>(p.epilogue)].value;
+      if (p.mask >= 0) o.mask_value = mask_value(p.mask);
+      if (x.op == operation::activation) o.mask_value = mask_value(static_cast<int>(i));
+      o.parameter = x.parameter;
+      if (x.parameter >= 0) o.offset = network::parameters[static_cast<unsigned>(x.parameter)].offset;
+      o.position = p.position;
+      o.completes = p.completes;
+    }
+    return all;
+  }();
+
+  static constexpr parameter_signature parameter_of(unsigned p) {
+    parameter const& w = network::parameters[p];
+    return {w.inputs, w.outputs, w.bias, plan.parameters[p].positions, plan.parameters[p].packed};
+  }
+};
+
+}  // namespace kappa::static_detail

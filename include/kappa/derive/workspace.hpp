@@ -1,0 +1,90 @@
+#pragma once
+
+#include <memory>
+#include <new>
+#include <string>
+
+#include <kappa/derive/run.hpp>
+#include <kappa/tensor/errors.hpp>
+#include <kappa/tensor/threads.hpp>
+
+namespace kappa::inline KAPPA_ARCH {
+
+namespace detail {
+struct aligned_delete {
+  void operator()(void* p) const { ::operator delete(p, std::align_val_t(64)); }
+};
+}  // namespace detail
+
+/// The memory of derivations of one request on one objective, up to `capacity` samples: a single allocation,
+/// aligned to 64 bytes, made by the constructor; `derive` into it allocates nothing. Holds the results until the
+/// next derivation. One thread at a time.
+template <objective_type Objective, real T, request R>
+class basic_workspace {
+ public:
+  using objective = Objective;
+  using value_type = T;
+  using runner = detail::runner<T, Objective, R>;
+  using places = layout<Objective, R>;
+  static constexpr request wanted = R;
+
+  /// Bytes that `capacity` samples need on `thread_count` threads: linear in the capacity, plus the square of
+  /// capacity times root columns when the Gauss-Newton matrix is asked for.
+  static std::size_t bytes(std::size_t capacity, int thread_count = threads()) {
+    return sizeof(T) * elements(rounded(capacity), thread_count);
+  }
+
+  /// \throws capacity_exceeded when `capacity` is 0.
+  explicit basic_workspace(std::size_t capacity) : most(capacity), padded(rounded(capacity)), thread_count(threads()) {
+    if (capacity == 0) throw capacity_exceeded("a workspace wants a capacity of at least 1 sample, got 0");
+    arena.reset(static_cast<T*>(::operator new(bytes(capacity, thread_count), std::align_val_t(64))));
+  }
+
+  std::size_t capacity() const { return most; }
+
+  /// A context on this arena for `samples` samples; grows the scratch when more threads were set since.
+  detail::context<T> context_for(std::size_t samples) {
+    if (samples == 0) throw capacity_exceeded("a batch of 0 samples: at least 1 was expected");
+    if (samples > most)
+      throw capacity_exceeded("a batch of " + std::to_string(samples) + " samples in a workspace for " +
+                              std::to_string(most));
+    if (threads() > thread_count) *this = basic_workspace(most);
+    detail::context<T> c;
+    c.samples = samples;
+    c.capacity = padded;
+    c.per_sample = arena.get();
+    c.fixed = c.per_sample + places::per_sample * padded;
+    c.gram = c.fixed + places::fixed;
+    c.scratch = c.gram + quadratic(padded);
+    return c;
+  }
+  /// Counts derivations, so that results of an earlier one can be told.
+  std::size_t generation = 0;
+
+ private:
+  static std::size_t rounded(std::size_t capacity) { return static_detail::padded(capacity); }
+  static std::size_t quadratic(std::size_t capacity) {
+    return static_detail::padded(capacity * places::root_columns * capacity * places::root_columns);
+  }
+  static std::size_t elements(std::size_t capacity, int thread_count) {
+    return places::per_sample * capacity + places::fixed + quadratic(capacity) +
+           runner::scratch_elements(capacity, thread_count);
+  }
+
+  std::size_t most;
+  std::size_t padded;
+  int thread_count;
+  std::unique_ptr<T[], detail::aligned_delete> arena;
+};
+
+/// The workspace of a list of quantities: `workspace<digits, float, gradient_t, ggn_t> work(128);`.
+template <objective_type Objective, real T, class... Quantities>
+using workspace = basic_workspace<Objective, T, request_of<Quantities...>()>;
+
+/// `workspace_for<digits, float>(128, gradient, ggn)`.
+template <objective_type Objective, real T, quantity... Quantities>
+auto workspace_for(std::size_t capacity, Quantities const&...) {
+  return workspace<Objective, T, Quantities...>(capacity);
+}
+
+}  // namespace kappa::inline KAPPA_ARCH

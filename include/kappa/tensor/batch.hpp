@@ -1,0 +1,38 @@
+#pragma once
+
+#include <span>
+
+#include <kappa/tensor/array.hpp>
+
+namespace kappa::inline KAPPA_ARCH {
+
+/// One batch, as views: inputs [N, input elements], and either labels [N · M], a class index per loss term, or
+/// targets [N · M · C], a vector per loss term. N follows from the inputs; `derive` checks the rest.
+template <real T>
+struct batch {
+  std::span<T const> inputs;
+  std::span<int const> labels;
+  std::span<T const> targets;
+
+  batch(std::span<T const> x, std::span<int const> y) : inputs(x), labels(y) {}
+  batch(std::span<T const> x, std::span<T const> y) : inputs(x), targets(y) {}
+  /// From any contiguous arrays: vectors, matrices, spans.
+  template <class X, class Y>
+    requires requires(X const& x, Y const& y) {
+      std::span<T const>(x.data(), x.size());
+      y.data();
+      y.size();
+    }
+  batch(X const& x, Y const& y) : inputs(x.data(), x.size()) {
+    if constexpr (std::same_as<std::remove_cvref_t<decltype(*y.data())>, int>) {
+      labels = {y.data(), y.size()};
+    } else {
+      targets = {y.data(), y.size()};
+    }
+  }
+};
+
+template <class X, class Y>
+batch(X const& x, Y const& y) -> batch<std::remove_cvref_t<decltype(*x.data())>>;
+
+}  // namespace kappa::inline KAPPA_ARCH
