@@ -63,10 +63,10 @@ struct product {
       in_blocks<tile_block<T, Out>>(rows, [&](std::size_t r, std::size_t end) {
         auto const* const xs = x + r * In;
         auto* const ys = y + r * Out;
-        if (dots && bias) multiply_by_dots<T, In, Out, start::row>(end - r, xs, w, bias, ys);
-        if (dots && !bias) multiply_by_dots<T, In, Out, start::zero>(end - r, xs, w, bias, ys);
-        if (!dots && bias) multiply<T, In, Out, true, start::row>(end - r, xs, scratch, bias, ys);
-        if (!dots && !bias) multiply<T, In, Out, true, start::zero>(end - r, xs, scratch, bias, ys);
+        if (dots)
+          multiply_by_dots<T, In, Out>(end - r, xs, w, bias, ys);
+        else
+          multiply<T, In, Out, true>(end - r, xs, scratch, bias ? start::row : start::zero, bias, ys);
         epilogue(r, end);
       });
     }
@@ -80,10 +80,9 @@ struct product {
       if constexpr (Route == route::blas)
         gemm<T>(taken::as_is, taken::as_is, end - r, In, Out, T(1), dy + r * Out, Out, w, In, T(accumulate ? 1 : 0),
                 dx + r * In, In);
-      else if (accumulate)
-        multiply<T, Out, In, false, start::present>(end - r, dy + r * Out, w, nullptr, dx + r * In);
       else
-        multiply<T, Out, In, false, start::zero>(end - r, dy + r * Out, w, nullptr, dx + r * In);
+        multiply<T, Out, In, false>(end - r, dy + r * Out, w, accumulate ? start::present : start::zero, nullptr,
+                                    dx + r * In);
       epilogue(r, end);
     });
   }

@@ -118,21 +118,27 @@ void pack_transposed(T const* w, T* to, int first, int last) {
 /// What a tile of C starts from.
 enum class start { zero, row, present };
 
-/// Fills or reads a tile of C according to `Start`; the last vector of each row holds `Tail` elements.
-template <start Start, int Tail, class T, int Rows, int Vectors>
-[[gnu::always_inline]] inline void begin_tile(simd<T> (&acc)[Rows][Vectors], T const* from, std::size_t ld) {
+/// Begins a tile of C; the last vector of each row holds `Tail` elements. `from` is the row of start::row or the
+/// tile in memory of start::present.
+template <int Tail, class T, int Rows, int Vectors>
+[[gnu::always_inline]] inline void begin_tile(simd<T> (&acc)[Rows][Vectors], start what, T const* from,
+                                              std::size_t ld) {
+  auto const fill = [&](auto&& element) {
 #pragma GCC unroll 16
-  for (int i = 0; i < Rows; ++i) {
+    for (int i = 0; i < Rows; ++i) {
 #pragma GCC unroll 8
-    for (int j = 0; j < Vectors; ++j) {
-      if constexpr (Start == start::zero) {
-        acc[i][j] = simd<T>(T(0));
-      } else {
-        T const* p = from + (Start == start::row ? 0 : static_cast<std::size_t>(i) * ld) + j * width<T>;
-        acc[i][j] = j + 1 < Vectors ? load(p) : load_first<Tail>(p);
-      }
+      for (int j = 0; j < Vectors; ++j) acc[i][j] = element(i, j);
     }
-  }
+  };
+  auto const read = [&](T const* p, int j) {
+    return j + 1 < Vectors ? load(p + j * width<T>) : load_first<Tail>(p + j * width<T>);
+  };
+  if (what == start::row)
+    fill([&](int, int j) { return read(from, j); });
+  else if (what == start::present)
+    fill([&](int i, int j) { return read(from + static_cast<std::size_t>(i) * ld, j); });
+  else
+    fill([](int, int) { return simd<T>(T(0)); });
 }
 
 /// Writes a tile of C.
@@ -148,8 +154,8 @@ template <int Tail, class T, int Rows, int Vectors>
 
 /// C = A B + start for A [rows, Depth], C [rows, Columns], both contiguous, and B either packed in panels or
 /// (`Packed` = false) as it lies in memory, [Depth, Columns]. `bias` [Columns] is read with start::row only.
-template <class T, int Depth, int Columns, bool Packed, start Start>
-void multiply(std::size_t rows, T const* a, T const* b, T const* bias, T* c) {
+template <class T, int Depth, int Columns, bool Packed>
+void multiply(std::size_t rows, T const* a, T const* b, start what, T const* bias, T* c) {
   using p = panels<T, Columns>;
   constexpr std::integral_constant<std::size_t, Depth> depth{};
   in_row_tiles<p::rows>(rows, [&]<int Rows>(constant<Rows>, std::size_t r) {
@@ -157,7 +163,7 @@ void multiply(std::size_t rows, T const* a, T const* b, T const* bias, T* c) {
       std::size_t const column = static_cast<std::size_t>(panel) * p::panel_width;
       T* const out = c + r * Columns + column;
       simd<T> acc[Rows][Vectors];
-      begin_tile<Start, Tail, T>(acc, Start == start::row ? bias + column : out, Columns);
+      begin_tile<Tail, T>(acc, what, what == start::row ? bias + column : out, Columns);
       if constexpr (Packed)
         multiply_tile<width<T>, T>(acc, depth, a + r * Depth, Depth, 1, b + column * Depth, Vectors * width<T>);
       else
@@ -167,9 +173,9 @@ void multiply(std::size_t rows, T const* a, T const* b, T const* bias, T* c) {
   });
 }
 
-/// C = A Wᵀ + start by dot products along the rows of W [Columns, Depth]: nothing is packed, so this wins when
-/// rows are few beside Depth.
-template <class T, int Depth, int Columns, start Start>
+/// C = A Wᵀ + bias (none if null) by dot products along the rows of W [Columns, Depth]: nothing is packed, so this wins
+/// when rows are few beside Depth.
+template <class T, int Depth, int Columns>
 void multiply_by_dots(std::size_t rows, T const* a, T const* w, T const* bias, T* c) {
   constexpr int n = width<T>;
   constexpr int most = simd_registers == 32 ? 6 : 4;
@@ -178,7 +184,7 @@ void multiply_by_dots(std::size_t rows, T const* a, T const* w, T const* bias, T
   in_row_tiles<simd_registers == 32 ? 4 : 2>(rows, [&]<int Rows>(constant<Rows>, std::size_t r) {
     auto const some = [&]<int Outs>(constant<Outs>, int o) {
       simd<T> acc[Rows][Outs];
-      begin_tile<start::zero, n, T>(acc, nullptr, 0);
+      begin_tile<n, T>(acc, start::zero, nullptr, 0);
       T const* x = a + r * Depth;
       T const* v = w + static_cast<std::ptrdiff_t>(o) * Depth;
       auto const step = [&]<int Count>(constant<Count>) {
@@ -198,8 +204,7 @@ void multiply_by_dots(std::size_t rows, T const* a, T const* w, T const* bias, T
       for (int i = 0; i < Rows; ++i) {
         T* out = c + (r + static_cast<std::size_t>(i)) * Columns + o;
 #pragma GCC unroll 8
-        for (int j = 0; j < Outs; ++j)
-          out[j] = sum<T>(acc[i][j]) + (Start == start::zero ? T(0) : Start == start::row ? bias[o + j] : out[j]);
+        for (int j = 0; j < Outs; ++j) out[j] = sum<T>(acc[i][j]) + (bias ? bias[o + j] : T(0));
       }
     };
     for (int g = 0; g < groups - 1; ++g) some(constant<group>{}, g * group);
@@ -220,31 +225,33 @@ struct transposed_tiles {
   static constexpr std::size_t depth = 24 * 1024 / (columns::per_panel * sizeof(simd<T>)) / 8 * 8;
 };
 
-/// C += scale Aᵀ B, A [depth, Rows] and B [depth, Columns] contiguous, C [Rows, Columns] with leading dimension ld;
-/// only panels [first, last) of the columns. `Lower`: tiles wholly above the diagonal are left out.
+/// C += scale Aᵀ B, or C = scale Aᵀ B unless `add`, for A [depth, Rows] and B [depth, Columns] contiguous, C [Rows,
+/// Columns] with leading dimension ld; only panels [first, last) of the columns. `Lower`: tiles wholly above the
+/// diagonal are left out.
 template <class T, int Rows, int Columns, bool Lower = false>
-void multiply_transposed(std::size_t depth, T const* a, T const* b, T* c, std::size_t ld, T scale, int first,
-                         int last) {
+void multiply_transposed(std::size_t depth, T const* a, T const* b, T* c, std::size_t ld, T scale, int first, int last,
+                         bool add = true) {
   using tiles = transposed_tiles<T, Rows, Columns>;
   using p = typename tiles::columns;
   for (std::size_t k = 0; k < depth; k += tiles::depth) {
     std::size_t const steps = std::min(tiles::depth, depth - k);
+    bool const present = add || k > 0;
     in_panels<p, T>(first, last, [&]<int Vectors, int Tail>(constant<Vectors>, constant<Tail>, int panel) {
       int const column = panel * p::panel_width;
       auto const one = [&]<int R>(constant<R>, int row) {
         simd<T> acc[R][Vectors];
-        begin_tile<start::zero, Tail, T>(acc, nullptr, 0);
+        begin_tile<Tail, T>(acc, start::zero, nullptr, 0);
         multiply_tile<Tail, T>(acc, steps, a + k * Rows + row, 1, Rows, b + k * Columns + column, Columns);
-        T* out = c + static_cast<std::size_t>(row) * ld + column;
+        T* const out = c + static_cast<std::size_t>(row) * ld + column;
+        simd<T> before[R][Vectors];
+        begin_tile<Tail, T>(before, present ? start::present : start::zero, out, ld);
         simd<T> const factor(scale);
 #pragma GCC unroll 16
-        for (int i = 0; i < R; ++i, out += ld) {
+        for (int i = 0; i < R; ++i) {
 #pragma GCC unroll 8
-          for (int j = 0; j + 1 < Vectors; ++j)
-            store<T>(out + j * width<T>, multiply_add<T>(factor, acc[i][j], load(out + j * width<T>)));
-          T* const end = out + (Vectors - 1) * width<T>;
-          store_first<Tail, T>(end, multiply_add<T>(factor, acc[i][Vectors - 1], load_first<Tail>(end)));
+          for (int j = 0; j < Vectors; ++j) acc[i][j] = multiply_add<T>(factor, acc[i][j], before[i][j]);
         }
+        end_tile<Tail, T>(acc, out, ld);
       };
       for (int t = Lower ? column / tiles::rows : 0; t < tiles::count - 1; ++t)
         one(constant<tiles::rows>{}, t * tiles::rows);
@@ -253,14 +260,22 @@ void multiply_transposed(std::size_t depth, T const* a, T const* b, T* c, std::s
   }
 }
 
-/// out += the sums of the columns of A [rows, Columns].
+/// Calls f(constant elements, offset) for the vectors of a row of `Columns` elements.
+template <class T, int Columns, class F>
+[[gnu::always_inline]] inline void in_vectors(F&& f) {
+  constexpr int w = width<T>;
+  for (int i = 0; i < Columns / w; ++i) f(constant<w>{}, i * w);
+  if constexpr (Columns % w != 0) f(constant<Columns % w>{}, Columns / w * w);
+}
+
+/// out += scale times the sums of the columns of A [rows, Columns].
 template <class T, int Columns>
-void add_column_sums(std::size_t rows, T const* a, T* out) {
+void add_column_sums(std::size_t rows, T const* a, T* out, T scale = T(1)) {
   using p = panels<T, Columns, 8>;
   in_panels<p, T>(0, p::count, [&]<int Vectors, int Tail>(constant<Vectors>, constant<Tail>, int panel) {
     constexpr int chains = Vectors >= 4 ? 1 : 4;  // enough independent sums to hide an addition's latency
     simd<T> acc[chains][Vectors];
-    begin_tile<start::zero, Tail, T>(acc, nullptr, 0);
+    begin_tile<Tail, T>(acc, start::zero, nullptr, 0);
     T const* x = a + panel * p::panel_width;
     auto const add = [&](int chain) {
 #pragma GCC unroll 8
@@ -274,16 +289,16 @@ void add_column_sums(std::size_t rows, T const* a, T* out) {
       for (int i = 0; i < chains; ++i) add(i);
     }
     for (; r < rows; ++r) add(0);
-    T* to = out + panel * p::panel_width;
+    T* const to = out + panel * p::panel_width;
+    simd<T> total[1][Vectors];
+    begin_tile<Tail, T>(total, start::present, to, 0);
 #pragma GCC unroll 8
     for (int j = 0; j < Vectors; ++j) {
-      simd<T> total = acc[0][j];
-      if constexpr (chains == 4) total = (total + acc[1][j]) + (acc[2][j] + acc[3][j]);
-      if (j + 1 < Vectors)
-        store<T>(to + j * width<T>, load(to + j * width<T>) + total);
-      else
-        store_first<Tail, T>(to + j * width<T>, load_first<Tail>(to + j * width<T>) + total);
+      simd<T> sums = acc[0][j];
+      if constexpr (chains == 4) sums = (sums + acc[1][j]) + (acc[2][j] + acc[3][j]);
+      total[0][j] = multiply_add<T>(simd<T>(scale), sums, total[0][j]);
     }
+    end_tile<Tail, T>(total, to, 0);
   });
 }
 
