@@ -61,12 +61,14 @@ inline fitted_axis fit_linear(double low, double high, int wanted) {
   fit.low = first * step;
   fit.high = last * step;
   auto const top = std::max(std::abs(fit.low), std::abs(fit.high));
-  auto const decimals = static_cast<int>(std::max(0.0, std::ceil(-std::log10(step) - 1e-9)));
-  bool const quarter = std::abs(step / std::pow(10.0, std::floor(std::log10(step) + 1e-9)) - 2.5) < 1e-6;
+  // As many digits as tell neighbouring ticks apart; a step of 2.5 needs one more.
+  bool const quarter = lead > 2 && lead <= 2.5;
+  auto const decimals = static_cast<int>(std::max(0.0, std::ceil(-std::log10(step) - 1e-9))) + (quarter ? 1 : 0);
+  auto const digits = static_cast<int>(std::ceil(std::log10(top / step))) + 2;
+  bool const plain = top < 1e6 && top >= 1e-4;
   for (int i = 0; i <= static_cast<int>(last - first); ++i) {
     auto const value = (first + i) * step;
-    bool const plain = top < 1e6 && top >= 1e-4;
-    auto const label = value == 0 ? "0" : plain ? grouped(fixed(value, decimals + quarter)) : format_number(value, 4);
+    auto const label = value == 0 ? "0" : plain ? grouped(fixed(value, decimals)) : format_number(value, digits);
     fit.ticks.push_back({value, label});
   }
   return fit;
@@ -79,7 +81,7 @@ inline fitted_axis fit_logarithmic(double low, double high, int wanted) {
   auto const decade_above = static_cast<int>(std::ceil(std::log10(high) - 1e-9));
   auto const label = [&](int lead, int k) {
     if (decade_below >= -3 && decade_above <= 5) return grouped(fixed(lead * std::pow(10.0, k), std::max(0, -k)));
-    return (lead == 1 ? "" : std::to_string(lead) + "·") + "10" + superscript(k);
+    return say(lead == 1 ? "" : say(lead, "·"), "10", superscript(k));
   };
   // The range ends at 1, 2 or 5 times a power of ten.
   struct candidate {
@@ -115,7 +117,7 @@ inline fitted_axis fit_logarithmic(double low, double high, int wanted) {
 /// The range and ticks for data between `low` and `high`, both drawable; about `wanted` labels.
 inline fitted_axis fit_axis(axis const& wish, double low, double high, int wanted) {
   if (wish.scale == axis_scale::logarithmic)
-    return fit_logarithmic(std::max(low, 1e-290), std::max(high, 1e-290), wanted);
+    return fit_logarithmic(std::max(low, 1e-290), std::max(high, 1e-290), wanted + 2);
   if (wish.from_zero) {
     low = std::min(low, 0.0);
     high = std::max(high, 0.0);

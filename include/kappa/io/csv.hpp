@@ -140,7 +140,7 @@ void write_csv(std::filesystem::path const& path, matrix<T> const& values, std::
   if (!names.empty() && names.size() != values.shape(1))
     throw shape_mismatch(detail::say("a table of ", values.shape(1), " columns was given ", names.size(), " names"));
   std::string content;
-  for (std::size_t j = 0; j < names.size(); ++j) content += (j ? ",\"" : "\"") + names[j] + "\"";
+  for (std::size_t j = 0; j < names.size(); ++j) content += detail::say(j ? ",\"" : "\"", names[j], '"');
   if (!names.empty()) content += '\n';
   std::array<char, 64> buffer{};
   for (std::size_t i = 0; i < values.shape(0); ++i) {

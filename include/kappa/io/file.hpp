@@ -102,7 +102,8 @@ class input_file {
 
   [[noreturn]] void fail_packed() {
     int code = Z_OK;
-    std::string const reason = gzerror(file_.get(), &code);
+    std::string reason = gzerror(file_.get(), &code);
+    if (reason.starts_with(path_.string() + ": ")) reason.erase(0, path_.string().size() + 2);  // as fail says it
     if (code == Z_BUF_ERROR) fail("truncated: the gzip data ends before its end mark");
     fail("expected intact gzip data, but it is corrupt or unreadable (", reason.empty() ? "read error" : reason, ")");
   }

@@ -88,7 +88,7 @@ class table {
       for (std::size_t j = 0; j < widths.size(); ++j) {
         std::string const& word = text_of(j);
         std::string const blanks(widths[j] - detail::width(word), ' ');
-        text += (j ? "  " : "") + (t.is_numeric(j) ? blanks + word : word + blanks);
+        text += detail::say(j ? "  " : "", t.is_numeric(j) ? blanks : word, t.is_numeric(j) ? word : blanks);
       }
       out << text.erase(text.find_last_not_of(' ') + 1) << '\n';
     };

@@ -33,7 +33,7 @@ std::string say(Parts const&... parts) {
 /// A shape as it is written in messages: [60000, 28, 28].
 inline std::string shape_text(std::vector<std::size_t> const& shape) {
   std::string text = "[";
-  for (std::size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
+  for (std::size_t i = 0; i < shape.size(); ++i) text += say(i ? ", " : "", shape[i]);
   return text + "]";
 }
 
@@ -52,11 +52,15 @@ inline std::string superscript(int exponent) {
 }
 
 /// Digits in groups of three: 101,770. A sign and a fraction stay as they are.
-inline std::string grouped(std::string digits) {
-  auto const begin = static_cast<std::size_t>(!digits.empty() && digits.front() == '-');
-  auto end = std::min(digits.find('.'), digits.size());
-  while (end > begin + 3) digits.insert(end -= 3, ",");
-  return digits;
+inline std::string grouped(std::string_view digits) {
+  auto const begin = static_cast<std::size_t>(digits.starts_with('-'));
+  auto const end = std::min(digits.find('.'), digits.size());
+  std::string text;
+  for (std::size_t i = 0; i < digits.size(); ++i) {
+    if (i > begin && i < end && (end - i) % 3 == 0) text += ',';
+    text += digits[i];
+  }
+  return text;
 }
 
 inline std::string fixed(double value, int decimals) {
@@ -96,7 +100,8 @@ requires std::is_arithmetic_v<Number> std::string format_number(Number number, i
     if (exponent >= -4 && exponent < std::max(digits, 6))
       return detail::grouped(trimmed(detail::fixed(value, std::max(0, digits - 1 - exponent))));
     auto const mantissa = trimmed(std::string(text.substr(0, at)));
-    return (mantissa == "1" ? "" : mantissa == "-1" ? "-" : mantissa + "·") + "10" + detail::superscript(exponent);
+    auto const power = detail::say("10", detail::superscript(exponent));
+    return mantissa == "1" ? power : mantissa == "-1" ? detail::say("-", power) : detail::say(mantissa, "·", power);
   }
 }
 
@@ -105,7 +110,7 @@ inline std::string format_seconds(double seconds) {
   if (!(seconds >= 0) || seconds > 1e9) return "?";
   if (seconds < 0.9995) return format_number(seconds * 1e3, 3) + " ms";
   if (seconds < 59.95) return detail::fixed(seconds, 1) + " s";
-  auto const two = [](std::int64_t n) { return (n < 10 ? "0" : "") + std::to_string(n); };
+  auto const two = [](std::int64_t n) { return detail::say(n < 10 ? "0" : "", n); };
   auto const whole = static_cast<std::int64_t>(seconds + 0.5);
   if (whole < 3600) return std::to_string(whole / 60) + " min " + two(whole % 60) + " s";
   auto const minutes = static_cast<std::int64_t>(seconds / 60 + 0.5);
