@@ -147,48 +147,47 @@ struct factors {
     if (last == count) f(constant<last_rows>{}, (count - 1) * tile_rows);
   }
 
-  // f(first, last) over tiles of rows of the weight, in parallel: a thread owns whole rows of the result.
-  template <class F>
-  static void in_parallel(std::size_t work_per_tile, F&& f) {
-    parallel_ranges(count, 1 + (std::size_t{1} << 20) / std::max<std::size_t>(work_per_tile, 1), 1,
-                    [&](std::size_t first, std::size_t last) { f(static_cast<int>(first), static_cast<int>(last)); });
-  }
-
+  // out += (Σ_k s²)ᵀ (a²)
   static void product_of_squares(std::size_t n, std::size_t k, T const* a, T const* s, T* out) {
+    using tiles = transposed_tiles<T, Out, In>;
+    using p = typename tiles::columns;
     constexpr std::size_t block = 64;
-    in_parallel(n * (k + In) * static_cast<std::size_t>(tile_rows), [&](int first, int last) {
-      for (std::size_t begin = 0; begin < n; begin += block) {
-        std::size_t const samples = std::min(block, n - begin);
-        in_out_tiles(first, last, [&]<int Rows>(constant<Rows>, int row) {
-          T u[block * Rows];  // Σ_k s² for this block and tile
-          for (std::size_t i = 0; i < samples; ++i)
-            for (std::size_t o = 0; o < Rows; ++o) {
-              T total = 0;
-              T const* p = s + (begin + i) * k * Out + static_cast<std::size_t>(row) + o;
-              for (std::size_t j = 0; j < k; ++j) total += p[j * Out] * p[j * Out];
-              u[i * Rows + o] = total;
-            }
-          in_panels<pairs, T>(0, pairs::count, [&]<int V, int Tail>(constant<V>, constant<Tail>, int panel) {
-            std::size_t const column = static_cast<std::size_t>(panel) * pairs::panel_width;
-            T* const to = out + static_cast<std::size_t>(row) * In + column;
-            simd<T> acc[Rows][V];
-            begin_tile<Tail, T>(acc, start::zero, nullptr, 0);
-            for (std::size_t i = 0; i < samples; ++i) {
-              simd<T> v[1][V];
-              begin_tile<Tail, T>(v, start::row, a + (begin + i) * In + column, 0);
-#pragma GCC unroll 8
-              for (int j = 0; j < V; ++j) v[0][j] = v[0][j] * v[0][j];
-#pragma GCC unroll 16
-              for (int o = 0; o < Rows; ++o) {
-#pragma GCC unroll 8
-                for (int j = 0; j < V; ++j)
-                  acc[o][j] = multiply_add<T>(simd<T>(u[i * Rows + static_cast<std::size_t>(o)]), v[0][j], acc[o][j]);
-              }
-            }
-            add_tile<Tail>(acc, to);
-          });
-        });
+    auto const one = [&]<int Rows>(constant<Rows>, int row, std::size_t begin, std::size_t samples) {
+      T u[block][Rows];  // Σ_k s² for this block of samples and this tile
+      for (std::size_t i = 0; i < samples; ++i) {
+        for (auto& e : u[i]) e = 0;
+        T const* from = s + (begin + i) * k * Out + row;
+        for (std::size_t j = 0; j < k; ++j, from += Out)
+          for (int o = 0; o < Rows; ++o) u[i][o] += from[o] * from[o];
       }
+      in_panels<p, T>(0, p::count, [&]<int V, int Tail>(constant<V>, constant<Tail>, int panel) {
+        T const* x = a + begin * In + panel * p::panel_width;
+        simd<T> acc[Rows][V];
+        begin_tile<Tail, T>(acc, start::zero, nullptr, 0);
+        for (std::size_t i = 0; i < samples; ++i, x += In) {
+          simd<T> v[1][V];
+          begin_tile<Tail, T>(v, start::row, x, 0);
+#pragma GCC unroll 8
+          for (int j = 0; j < V; ++j) v[0][j] = v[0][j] * v[0][j];
+#pragma GCC unroll 16
+          for (int o = 0; o < Rows; ++o) {
+#pragma GCC unroll 8
+            for (int j = 0; j < V; ++j) acc[o][j] = multiply_add<T>(simd<T>(u[i][o]), v[0][j], acc[o][j]);
+          }
+        }
+        add_tile<Tail>(acc, out + static_cast<std::size_t>(row) * In + panel * p::panel_width);
+      });
+    };
+    auto const work = n * (k + In) * static_cast<std::size_t>(tiles::rows);
+    parallel_ranges(tiles::count, 1 + (std::size_t{1} << 20) / (work + 1), 1, [&](std::size_t first, std::size_t last) {
+      for (std::size_t begin = 0; begin < n; begin += block)
+        for (int t = static_cast<int>(first); t < static_cast<int>(last); ++t) {
+          std::size_t const samples = std::min(block, n - begin);
+          if (t < tiles::count - 1)
+            one(constant<tiles::rows>{}, t * tiles::rows, begin, samples);
+          else
+            one(constant<tiles::in_last>{}, t * tiles::rows, begin, samples);
+        }
     });
   }
 
@@ -210,12 +209,13 @@ struct factors {
                       [[maybe_unused]] T const* mean, [[maybe_unused]] T factor, T* out) {
     // Samples whose inputs and columns fit a first-level cache together.
     std::size_t const block = std::max<std::size_t>(1, 32 * 1024 / (sizeof(T) * r * (In + k * Out)));
-    in_parallel(n * k * r * In * static_cast<std::size_t>(tile_rows), [&](int first, int last) {
+    auto const work = n * k * r * In * static_cast<std::size_t>(tile_rows);
+    parallel_ranges(count, 1 + (std::size_t{1} << 20) / (work + 1), 1, [&](std::size_t first, std::size_t last) {
       for (std::size_t begin = 0; begin < n; begin += block) {
         std::size_t const end = std::min(n, begin + block);
         in_panels<pairs, T>(0, pairs::count, [&]<int V, int Tail>(constant<V>, constant<Tail>, int panel) {
           std::size_t const column = static_cast<std::size_t>(panel) * pairs::panel_width;
-          in_out_tiles(first, last, [&]<int Rows>(constant<Rows>, int row) {
+          in_out_tiles(static_cast<int>(first), static_cast<int>(last), [&]<int Rows>(constant<Rows>, int row) {
             std::size_t const at = static_cast<std::size_t>(row) * In + column;
             simd<T> total[Rows][V];
             begin_tile<Tail, T>(total, start::zero, nullptr, 0);

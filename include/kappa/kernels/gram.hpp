@@ -17,13 +17,23 @@ namespace kernels {
 /// Copies the triangle below the diagonal of G [n, n] (leading dimension ld) to the one above.
 template <class T>
 void mirror(T* g, std::size_t n, std::size_t ld) {
-  constexpr std::size_t block = 32;
-  parallel_ranges(n, 512, block, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t i0 = begin; i0 < end; i0 += block)
-      for (std::size_t j0 = i0; j0 < n; j0 += block)
-        for (std::size_t i = i0; i < std::min(end, i0 + block); ++i)
-          for (std::size_t j = std::max(i + 1, j0); j < std::min(n, j0 + block); ++j) g[i * ld + j] = g[j * ld + i];
+  constexpr std::size_t w = static_cast<std::size_t>(width<T>);
+  std::size_t const whole = n / w * w;  // squares of a vector's width are transposed in registers
+  parallel_ranges(whole / w, 64, 1, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin * w; i < end * w; i += w)
+      for (std::size_t j = i + w; j < whole; j += w) {
+        simd<T> x[w];
+#pragma GCC unroll 16
+        for (std::size_t q = 0; q < w; ++q) x[q] = load(g + (j + q) * ld + i);
+        transpose<T>(x);
+#pragma GCC unroll 16
+        for (std::size_t q = 0; q < w; ++q) store<T>(g + (i + q) * ld + j, x[q]);
+      }
   });
+  for (std::size_t i = 0; i < n; ++i) {
+    for (std::size_t j = i + 1; j < std::min(n, i / w * w + w); ++j) g[i * ld + j] = g[j * ld + i];
+    for (std::size_t j = std::max(i + 1, whole); j < n; ++j) g[i * ld + j] = g[j * ld + i];
+  }
 }
 template <class T>
 void mirror(T* g, std::size_t n) {
