@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdlib>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <kappa/io/text.hpp>
@@ -18,9 +19,14 @@ enum class axis_scale { linear, logarithmic };
 
 /// An axis as the user asks for it. The range is that of the data, rounded out.
 struct axis {
-  std::string label = {};
-  axis_scale scale = axis_scale::linear;
-  bool from_zero = false;  ///< a linear axis that shows zero whatever the data
+  std::string label;
+  axis_scale scale;
+  bool from_zero;  ///< a linear axis that shows zero whatever the data
+
+  axis(std::string label_ = {}, axis_scale scale_ = axis_scale::linear,
+       bool from_zero_ = false)  // NOLINT: from a label
+      : label(std::move(label_)), scale(scale_), from_zero(from_zero_) {}
+  axis(char const* label_) : axis(std::string(label_)) {}  // NOLINT
 };
 
 namespace detail {
