@@ -115,10 +115,10 @@ struct backward {
 
     if constexpr (S.to_a != contribution::none) {
       T* const below = c.at(o.a_adjoint);
-      T const* const v = S.has_mask() ? c.value(o.mask_value) : nullptr;
+      T const* const v = S.has_mask ? c.value(o.mask_value) : nullptr;
       kernel::pull(columns * rows, c.at(o.adjoint), c.theta + o.offset, below, S.to_a == contribution::add, c.scratch,
                    [=, &c](std::size_t first, std::size_t last) {
-                     if constexpr (S.has_mask()) mask_rows<S.mask, in, S.positions>(c, v, below, first, last);
+                     if constexpr (S.has_mask) mask_rows<S.mask, in, S.positions>(c, v, below, first, last);
                    });
       if constexpr (hessian)
         kernel::pull(rows, stream_at(c, o.adjoint, stream_kind::first_order, S.size()),

@@ -109,7 +109,7 @@ struct runner {
   }
 
   /// Elements of scratch that `samples` samples need on `threads` threads.
-  static std::size_t scratch_elements(std::size_t samples, int threads) {
+  static constexpr std::size_t scratch_elements(std::size_t samples, int threads) {
     std::size_t most = 16;
     auto const need = [&](std::size_t elements) { most = std::max(most, elements); };
     [&]<unsigned... I>(std::integer_sequence<unsigned, I...>) {
@@ -120,7 +120,7 @@ struct runner {
 
  private:
   template <unsigned I>
-  static std::size_t node_scratch(std::size_t samples, int threads) {
+  static constexpr std::size_t node_scratch(std::size_t samples, int threads) {
     constexpr signature s = all::signatures[I];
     if constexpr (s.op == operation::map) return static_cast<std::size_t>(s.operand_size());
     if constexpr (s.op != operation::dense) {

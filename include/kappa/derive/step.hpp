@@ -22,6 +22,8 @@ struct signature {
   bool b_active = false;
   bool skips_value = false;  ///< already done in an epilogue, or nothing to do
   bool skips_mask = false;
+  bool has_epilogue = false;
+  bool has_mask = false;
   activation_rule const* act = nullptr;       ///< of an activation
   activation_rule const* epilogue = nullptr;  ///< of a dense: applied to its rows
   activation_rule const* mask = nullptr;      ///< of a dense: its derivative ends the pull
@@ -32,8 +34,6 @@ struct signature {
   contribution to_b = contribution::none;
 
   constexpr bool operator==(signature const&) const = default;
-  constexpr bool has_epilogue() const { return epilogue != nullptr; }
-  constexpr bool has_mask() const { return mask != nullptr; }
   constexpr int size() const { return features_out * positions; }
   constexpr int operand_size() const { return features_in * operand_positions; }
 };
@@ -98,6 +98,8 @@ struct steps {
       }
       s.skips_value = p.fused || p.moves_nothing;
       s.skips_mask = p.masked;
+      s.has_epilogue = p.epilogue >= 0;
+      s.has_mask = p.mask >= 0;
       s.act = x.act;
       s.map = x.map;
       s.numerator = x.numerator;

@@ -30,7 +30,7 @@ class basic_workspace {
 
   /// Bytes that `capacity` samples need on `thread_count` threads: linear in the capacity, plus the square of
   /// capacity times root columns when the Gauss-Newton matrix is asked for.
-  static std::size_t bytes(std::size_t capacity, int thread_count = threads()) {
+  static constexpr std::size_t bytes(std::size_t capacity, int thread_count = threads()) {
     return sizeof(T) * elements(rounded(capacity), thread_count);
   }
 
@@ -62,11 +62,11 @@ class basic_workspace {
   std::size_t generation = 0;
 
  private:
-  static std::size_t rounded(std::size_t capacity) { return static_detail::padded(capacity); }
-  static std::size_t quadratic(std::size_t capacity) {
+  static constexpr std::size_t rounded(std::size_t capacity) { return static_detail::padded(capacity); }
+  static constexpr std::size_t quadratic(std::size_t capacity) {
     return static_detail::padded(capacity * places::root_columns * capacity * places::root_columns);
   }
-  static std::size_t elements(std::size_t capacity, int thread_count) {
+  static constexpr std::size_t elements(std::size_t capacity, int thread_count) {
     return places::per_sample * capacity + places::fixed + quadratic(capacity) +
            runner::scratch_elements(capacity, thread_count);
   }

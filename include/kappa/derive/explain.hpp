@@ -1,0 +1,162 @@
+#pragma once
+/// \file
+/// The derived plan, for people: as text and as a graph for Graphviz.
+
+#include <cstdio>
+#include <span>
+#include <string>
+
+#include <kappa/derive/workspace.hpp>
+
+namespace kappa::inline KAPPA_ARCH {
+
+/// A plan in words. `text` is a table of the program's steps with what is fused, shared and chosen; `dot` the same as
+/// a graph (`dot -Tsvg`).
+struct explanation {
+  std::string text;
+  std::string dot;
+};
+
+namespace detail {
+
+/// A plan without its types: what an explanation is made from.
+struct plan_facts {
+  std::span<node const> nodes;
+  std::span<parameter const> parameters;
+  std::span<node_plan const> plans;
+  std::span<parameter_plan const> parameter_plans;
+  stream_set streams;
+  request wanted;
+  int elements_per_sample = 0;
+  std::size_t scalar_bytes = 0;
+  std::size_t fixed_elements = 0;
+  std::size_t per_sample_elements = 0;
+  std::size_t root_columns = 0;
+  int terms = 1;
+};
+
+template <class... A>
+std::string formatted(char const* format, A... a) {
+  char line[256];
+  std::snprintf(line, sizeof line, format, a...);
+  return line;
+}
+
+inline std::string name_of(shape const& s) {
+  std::string text;
+  for (int i = 0; i < s.rank; ++i) text += (i > 0 ? "x" : "") + std::to_string(s.extent[i]);
+  return text;
+}
+inline char const* name_of(stream_kind k) {
+  switch (k) {
+    case stream_kind::first_order: return "gradient";
+    case stream_kind::ggn_product: return "ggn product";
+    case stream_kind::hessian: return "hessian product";
+    case stream_kind::monte_carlo: return "monte carlo";
+    case stream_kind::root: return "root of the loss Hessian";
+  }
+  return "?";
+}
+
+/// What happens at node i, as a list of remarks.
+inline std::string remarks(plan_facts const& f, std::size_t i) {
+  node const& x = f.nodes[i];
+  node_plan const& p = f.plans[i];
+  std::string r;
+  auto const say = [&](std::string const& s) { r += (r.empty() ? "" : "; ") + s; };
+  auto const id = [](int n) { return "#" + std::to_string(n); };
+  if (x.op == operation::dense) {
+    parameter const& w = f.parameters[static_cast<std::size_t>(x.parameter)];
+    auto const chosen = choose_route(w.inputs, w.outputs, static_cast<int>(f.scalar_bytes), kernels::simd_bytes);
+    say(chosen == route::tiles ? "register tiles" : "BLAS in place");
+    if (w.uses > 1) say("weight shared by " + std::to_string(w.uses) + " uses");
+    if (p.epilogue >= 0) say("epilogue " + id(p.epilogue));
+    if (p.mask >= 0) say("its pull ends with the mask of " + id(p.mask));
+    if (p.active && p.adjoint != place_of::none && p.to_a == contribution::none) say("nothing to pull");
+  }
+  if (p.fused) say("fused into " + id(x.a));
+  if (p.moves_nothing) say("moves nothing");
+  if (x.a >= 0 && !p.moves_nothing && p.value >= 0 && p.value == f.plans[static_cast<std::size_t>(x.a)].value)
+    say("in place");
+  if (p.masked) say("masked in a pull");
+  if (p.to_a == contribution::alias || p.to_b == contribution::alias) say("adjoint shared");
+  if (p.to_a == contribution::add || p.to_b == contribution::add) say("adjoint adds");
+  return r;
+}
+
+inline explanation explain(plan_facts const& f) {
+  explanation e;
+  std::string& t = e.text;
+  long forward = 0, backward = 0;
+  t += formatted("%4s  %-20s %-10s %9s %11s %11s %8s %8s  %s\n", "#", "node", "shape", "parameters", "forward",
+                 "backward", "value", "adjoint", "how");
+  for (std::size_t i = 0; i < f.nodes.size(); ++i) {
+    node const& x = f.nodes[i];
+    node_plan const& p = f.plans[i];
+    long up = x.op == operation::input || p.moves_nothing ? 0 : x.out.size(), down = 0;
+    std::string parameters = "-";
+    if (x.op == operation::dense) {
+      parameter const& w = f.parameters[static_cast<std::size_t>(x.parameter)];
+      long const product = 2L * w.inputs * w.outputs * x.out.positions();
+      up = product + (w.bias ? x.out.size() : 0);
+      long const linear = (f.wanted.gradient || f.wanted.gradient_variance ? 1 : 0) +
+                          (f.wanted.ggn_vector_product ? 1 : 0) + (f.wanted.hessian_vector_product ? 2 : 0);
+      if (f.streams.count > 0) down = product * (linear + (p.to_a == contribution::none ? 0 : f.streams.columns));
+      parameters = std::to_string(w.size());
+    } else if (p.active && p.to_a != contribution::none && !p.moves_nothing) {
+      down = long{x.out.size()} * f.streams.columns;
+    }
+    forward += up;
+    backward += down;
+    auto const place = [](int at) { return at >= 0 ? std::to_string(at) : at == place_of::batch_inputs ? "batch" : "-"; };
+    std::string title = x.title();
+    if (!x.name.empty() && x.name.copy >= 0) title += "[" + std::to_string(x.name.copy) + "]";
+    if (x.a >= 0 && x.a + 1 != static_cast<int>(i)) title += " of #" + std::to_string(x.a);
+    if (x.b >= 0) title += ", #" + std::to_string(x.b);
+    t += formatted("%4zu  %-20s %-10s %9s %11ld %11ld %8s %8s  %s\n", i, title.c_str(), name_of(x.out).c_str(),
+                   parameters.c_str(), up, down, place(p.value).c_str(), place(p.adjoint).c_str(),
+                   remarks(f, i).c_str());
+  }
+  t += formatted("\nper sample: %ld flops forward, %ld backward without the quadratic quantities\n", forward, backward);
+  t += "streams going backward, as one product of their columns at every layer:";
+  if (f.streams.count == 0) t += " none";
+  for (int s = 0; s < f.streams.count; ++s)
+    t += formatted("%s %s (%d)", s > 0 ? "," : "", name_of(f.streams.at[s].kind), f.streams.at[s].columns);
+  t += formatted("\nworkspace: %zu bytes per sample, %zu fixed", f.per_sample_elements * f.scalar_bytes,
+                 f.fixed_elements * f.scalar_bytes);
+  if (f.root_columns > 0)
+    t += formatted(", Gram matrix of order %zu per sample (%zu bytes at 128 samples)", f.root_columns,
+                   f.root_columns * f.root_columns * 128 * 128 * f.scalar_bytes);
+  t += "\nplaces of values and adjoints count elements per sample in one arena; buffers that are never alive at once "
+       "share theirs\n";
+
+  std::string& d = e.dot;
+  d = "digraph plan {\n  rankdir=TB;\n  node [shape=box, fontname=\"sans-serif\", fontsize=10];\n";
+  for (std::size_t i = 0; i < f.nodes.size(); ++i) {
+    node const& x = f.nodes[i];
+    node_plan const& p = f.plans[i];
+    std::string const how = remarks(f, i);
+    d += formatted("  n%zu [label=\"#%zu %s\\n%s%s", i, i, x.title(), name_of(x.out).c_str(), how.empty() ? "" : "\\n");
+    d += how + "\"" + (p.fused || p.moves_nothing ? ", style=dashed" : "") + "];\n";
+    if (x.a >= 0) d += formatted("  n%d -> n%zu;\n", x.a, i);
+    if (x.b >= 0) d += formatted("  n%d -> n%zu;\n", x.b, i);
+  }
+  d += formatted("  loss [shape=oval];\n  n%zu -> loss;\n}\n", f.nodes.size() - 1);
+  return e;
+}
+
+}  // namespace detail
+
+/// Explains the plan of a set of quantities: `std::cout << explain<digits>(gradient, ggn).text`.
+template <objective_type Objective, real T = float, quantity... Quantities>
+explanation explain(Quantities const&...) {
+  constexpr request wanted = request_of<Quantities...>();
+  using network = typename Objective::network;
+  using places = layout<Objective, wanted>;
+  auto const& plan = program<Objective, wanted>::value;
+  return detail::explain({network::nodes, network::parameters, plan.nodes, plan.parameters,
+                          program<Objective, wanted>::streams, wanted, plan.elements_per_sample, sizeof(T),
+                          places::fixed, places::per_sample, places::root_columns, Objective::terms});
+}
+
+}  // namespace kappa::inline KAPPA_ARCH
