@@ -30,38 +30,45 @@ class ggn_root {
   /// y = V c. Costs two passes over the layers' vectors and one gradient's products.
   void multiply(std::span<T const> c, std::span<T> y) const {
     std::fill(y.begin(), y.end(), T(0));
-    each([&]<static_detail::parameter_signature W>(std::size_t offset, T const* a, T const* s) {
+    each<stream_kind::root>([&]<static_detail::parameter_signature W>(std::size_t offset, T const* a, T const* s) {
       using kernel = kernels::factors<T, W.inputs, W.outputs>;
-      constexpr std::size_t weight = static_cast<std::size_t>(W.inputs) * static_cast<std::size_t>(W.outputs);
       std::vector<T> scratch(kernel::apply_scratch(at.samples, W.positions, threads()));
       T* const to = y.data() + offset;
-      kernel::combine(at.samples, per_sample, W.positions, a, s, c.data(), to, W.bias ? to + weight : nullptr,
+      kernel::combine(at.samples, per_sample, W.positions, a, s, c.data(), to, W.bias ? to + weight<W> : nullptr,
                       scratch.data());
     });
   }
 
   /// c = Vᵀ x.
-  void multiply_transposed(std::span<T const> x, std::span<T> c) const {
-    std::fill(c.begin(), c.end(), T(0));
-    each([&]<static_detail::parameter_signature W>(std::size_t offset, T const* a, T const* s) {
-      using kernel = kernels::factors<T, W.inputs, W.outputs>;
-      constexpr std::size_t weight = static_cast<std::size_t>(W.inputs) * static_cast<std::size_t>(W.outputs);
-      std::vector<T> scratch(kernel::apply_scratch(at.samples, W.positions, threads()));
-      T const* const from = x.data() + offset;
-      kernel::project(at.samples, per_sample, W.positions, a, s, from, W.bias ? from + weight : nullptr, c.data(),
-                      scratch.data());
-    });
-  }
+  void multiply_transposed(std::span<T const> x, std::span<T> c) const { project<stream_kind::root>(per_sample, x, c); }
+
+  /// c_n = <row n of per_sample_gradient, x>, [N], without forming the rows; for derivations with a gradient.
+  void multiply_gradients(std::span<T const> x, std::span<T> c) const { project<stream_kind::first_order>(1, x, c); }
 
  private:
   static constexpr std::size_t per_sample = static_cast<std::size_t>(Objective::root_columns);
+  template <static_detail::parameter_signature W>
+  static constexpr std::size_t weight = static_cast<std::size_t>(W.inputs) * static_cast<std::size_t>(W.outputs);
 
-  // Calls f.operator()<signature>(offset, inputs, vectors) for every parameter.
-  template <class F>
+  template <stream_kind Kind>
+  void project(std::size_t columns_per_sample, std::span<T const> x, std::span<T> c) const {
+    std::fill(c.begin(), c.end(), T(0));
+    each<Kind>([&]<static_detail::parameter_signature W>(std::size_t offset, T const* a, T const* s) {
+      using kernel = kernels::factors<T, W.inputs, W.outputs>;
+      std::vector<T> scratch(kernel::apply_scratch(at.samples, W.positions, threads()));
+      T const* const from = x.data() + offset;
+      kernel::project(at.samples, columns_per_sample, W.positions, a, s, from, W.bias ? from + weight<W> : nullptr,
+                      c.data(), scratch.data());
+    });
+  }
+
+  // Calls f.operator()<signature>(offset, inputs, the stream's vectors) for every parameter.
+  template <stream_kind Kind, class F>
   void each(F&& f) const {
     using network = typename Objective::network;
     using all = static_detail::steps<Objective, R>;
-    constexpr stream root = program<Objective, R>::streams.at[program<Objective, R>::streams.find(stream_kind::root)];
+    static_assert(program<Objective, R>::streams.find(Kind) >= 0, "kappa: derive the gradient together with ggn");
+    constexpr stream wanted = program<Objective, R>::streams.at[program<Objective, R>::streams.find(Kind)];
     [&]<unsigned... I>(std::integer_sequence<unsigned, I...>) {
       auto const one = [&]<unsigned Node>() {
         constexpr node x = network::nodes[Node];
@@ -73,7 +80,7 @@ class ggn_root {
             constexpr static_detail::parameter_signature w = all::parameter_of(parameter);
             T const* const a = w.packed ? at.at(p.inputs) : at.value(o.a_value);
             T const* const s = at.at(w.packed ? p.adjoints : o.adjoint) +
-                               static_cast<std::size_t>(root.first) * at.samples *
+                               static_cast<std::size_t>(wanted.first) * at.samples *
                                    static_cast<std::size_t>(w.positions) * static_cast<std::size_t>(w.outputs);
             f.template operator()<w>(static_cast<std::size_t>(o.offset), a, s);
           }
