@@ -154,8 +154,7 @@ struct backward {
             T const* const v_tile = v + i * size + e;
             if constexpr (hessian) {
               second_derivative<T, S.act>(v_tile, curved, count);
-              for (std::size_t t = 0; t < count; ++t)
-                curved[t] *= ds[i * size + e + t] * first_order[i * size + e + t];
+              for (std::size_t t = 0; t < count; ++t) curved[t] *= ds[i * size + e + t] * first_order[i * size + e + t];
             }
             for (int s = 0; s < streams.count; ++s) {
               auto const k_of_s = static_cast<std::size_t>(streams.at[s].columns);
@@ -234,7 +233,8 @@ struct backward {
   static void spread(context<T> const& c, T const* from, T* to, T factor) {
     over_vectors(c, Size * Positions, [=](std::size_t, std::size_t k) {
       for (std::size_t r = 0; r < Positions; ++r)
-        for (std::size_t e = 0; e < Size; ++e) put<How>(to[(k * Positions + r) * Size + e], factor * from[k * Size + e]);
+        for (std::size_t e = 0; e < Size; ++e)
+          put<How>(to[(k * Positions + r) * Size + e], factor * from[k * Size + e]);
     });
   }
 

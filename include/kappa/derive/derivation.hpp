@@ -16,7 +16,9 @@ namespace kappa::inline KAPPA_ARCH {
 namespace detail {
 
 template <class Q>
-constexpr bool is_kfac = requires { Q::mode; };
+constexpr bool is_kfac = requires {
+  Q::mode;
+};
 
 /// Whether a request holds a quantity.
 template <request R, class Q>
@@ -83,8 +85,8 @@ class derivation {
 
   /// The factors of a K-FAC that was derived, one pair per parameter, as views.
   template <quantity Q>
-    requires detail::is_kfac<Q>
-  std::vector<kfac_factors<T>> factors(Q const&) const {
+  requires detail::is_kfac<Q> std::vector<kfac_factors<T>> factors(Q const&)
+  const {
     static_assert(detail::holds<R, Q>,
                   "kappa: this K-FAC was not derived: add it to the list of quantities that derive is given");
     current();
@@ -135,8 +137,7 @@ class derivation {
     } else if constexpr (std::same_as<Q, per_sample_gradient_norms_t>) {
       return std::span<T const>(at.per_sample + places::norms_per_sample * at.capacity, at.samples);
     } else if constexpr (std::same_as<Q, per_sample_gradient_t>) {
-      return matrix_view<T>{at.per_sample + places::rows_per_sample * at.capacity, at.samples,
-                            places::parameter_count};
+      return matrix_view<T>{at.per_sample + places::rows_per_sample * at.capacity, at.samples, places::parameter_count};
     } else if constexpr (std::same_as<Q, ggn_t>) {
       return low_rank<ggn_root<T, Objective, R>>(ggn_root<T, Objective, R>(at, memory));
     } else {

@@ -8,9 +8,9 @@
 #include <boost/hana/at_key.hpp>
 #include <boost/hana/contains.hpp>
 #include <boost/hana/for_each.hpp>
+#include <boost/hana/keys.hpp>
 #include <boost/hana/map.hpp>
 #include <boost/hana/pair.hpp>
-#include <boost/hana/keys.hpp>
 #include <boost/hana/type.hpp>
 
 #include <kappa/derive/derivation.hpp>
@@ -41,8 +41,7 @@ std::size_t checked_samples(batch<T> const& b) {
   std::size_t const samples = b.inputs.size() / features;
   check_finite("inputs", b.inputs);
   if (b.labels.data() != nullptr) {
-    if (!loss::takes_labels)
-      throw invalid_value(std::string(loss::name) + " takes target vectors, class labels came");
+    if (!loss::takes_labels) throw invalid_value(std::string(loss::name) + " takes target vectors, class labels came");
     require_size("labels", samples * terms, b.labels.size());
     for (std::size_t i = 0; i < b.labels.size(); ++i)
       if (b.labels[i] < 0 || b.labels[i] >= Objective::outputs)
@@ -119,8 +118,8 @@ template <objective_type Objective, real T, request R, class Theta, quantity... 
 derivation<Objective, T, R> derive(basic_workspace<Objective, T, R>& work, Theta const& theta, batch<T> const& b,
                                    Quantities const&... quantities) {
   static_assert(request_of<Quantities...>() == R, "kappa: this workspace was made for other quantities");
-  auto const c = detail::run_into(work, std::span<T const>(theta.data(), theta.size()), b,
-                                  detail::arguments_of(quantities...));
+  auto const c =
+      detail::run_into(work, std::span<T const>(theta.data(), theta.size()), b, detail::arguments_of(quantities...));
   // An alias without owner: shares nothing and allocates nothing.
   return {std::shared_ptr<basic_workspace<Objective, T, R>>(std::shared_ptr<void>(), &work), c};
 }
@@ -132,8 +131,8 @@ auto derive(Theta const& theta, batch<T> const& b, Quantities const&... quantiti
   std::size_t const samples = detail::checked_samples<Objective>(b);
   detail::check_parameters<Objective>(std::span<T const>(theta.data(), theta.size()), "parameters");
   auto work = std::make_shared<basic_workspace<Objective, T, wanted>>(samples);
-  auto const c = detail::run_into(*work, std::span<T const>(theta.data(), theta.size()), b,
-                                  detail::arguments_of(quantities...));
+  auto const c =
+      detail::run_into(*work, std::span<T const>(theta.data(), theta.size()), b, detail::arguments_of(quantities...));
   return derivation<Objective, T, wanted>(std::move(work), c);
 }
 

@@ -13,8 +13,8 @@ template <real T>
 struct directional_derivatives {
   vector<T> eigenvalues;  ///< λ_k, descending, [K]
   matrix<T> directions;   ///< unit eigenvectors e_k as rows, [K, P]
-  matrix<T> slopes;       ///< γ_nk = e_kᵀ g_n with g_n as in gradient_variance: their mean over n is e_kᵀ∇L, [N, K]
-  matrix<T> curvatures;   ///< λ_nk = e_kᵀ G_n e_k, whose mean over n is λ_k, [N, K]
+  matrix<T> slopes;  ///< γ_nk = e_kᵀ g_n with g_n as in gradient_variance: their mean over n is e_kᵀ∇L, [N, K]
+  matrix<T> curvatures;  ///< λ_nk = e_kᵀ G_n e_k, whose mean over n is λ_k, [N, K]
 };
 
 /// The directional derivatives along the `count` leading eigenvectors of a derivation that holds `ggn` and a

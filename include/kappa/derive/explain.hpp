@@ -49,11 +49,16 @@ inline std::string name_of(shape const& s) {
 }
 inline char const* name_of(stream_kind k) {
   switch (k) {
-    case stream_kind::first_order: return "gradient";
-    case stream_kind::ggn_product: return "ggn product";
-    case stream_kind::hessian: return "hessian product";
-    case stream_kind::monte_carlo: return "monte carlo";
-    case stream_kind::root: return "root of the loss Hessian";
+    case stream_kind::first_order:
+      return "gradient";
+    case stream_kind::ggn_product:
+      return "ggn product";
+    case stream_kind::hessian:
+      return "hessian product";
+    case stream_kind::monte_carlo:
+      return "monte carlo";
+    case stream_kind::root:
+      return "root of the loss Hessian";
   }
   return "?";
 }
@@ -108,7 +113,9 @@ inline explanation explain(plan_facts const& f) {
     }
     forward += up;
     backward += down;
-    auto const place = [](int at) { return at >= 0 ? std::to_string(at) : at == place_of::batch_inputs ? "batch" : "-"; };
+    auto const place = [](int at) {
+      return at >= 0 ? std::to_string(at) : at == place_of::batch_inputs ? "batch" : "-";
+    };
     std::string title = x.title();
     if (!x.name.empty() && x.name.copy >= 0) title += "[" + std::to_string(x.name.copy) + "]";
     if (x.a >= 0 && x.a + 1 != static_cast<int>(i)) title += " of #" + std::to_string(x.a);

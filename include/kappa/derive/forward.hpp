@@ -39,12 +39,11 @@ void value_step(context<T> const& c, operands const& o) {
     T const* const bias = S.bias ? w + std::size_t{in} * out : nullptr;
     T* const y = c.at(o.value);
     T* const activated = S.has_epilogue ? c.at(o.epilogue_value) : y;
-    product_of<T, in, out>::forward(n * S.positions, c.value(o.a_value), w, bias, y, c.scratch,
-                                    [=](std::size_t first, std::size_t last) {
-                                      if constexpr (S.has_epilogue)
-                                        activate<T, S.epilogue>(y + first * out, activated + first * out,
-                                                                (last - first) * out);
-                                    });
+    product_of<T, in, out>::forward(
+        n * S.positions, c.value(o.a_value), w, bias, y, c.scratch, [=](std::size_t first, std::size_t last) {
+          if constexpr (S.has_epilogue)
+            activate<T, S.epilogue>(y + first * out, activated + first * out, (last - first) * out);
+        });
   } else if constexpr (S.op == operation::activation) {
     T const* const s = c.value(o.a_value);
     T* const a = c.at(o.value);

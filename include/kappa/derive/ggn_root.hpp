@@ -87,7 +87,8 @@ class ggn_root {
         }
       };
       (one.template operator()<I>(), ...);
-    }(std::make_integer_sequence<unsigned, all::count>());
+    }
+    (std::make_integer_sequence<unsigned, all::count>());
   }
 
   detail::context<T> at;

@@ -58,7 +58,8 @@ struct layout {
   static constexpr std::size_t input_factors_of(kfac_mode m) {
     return input_factors + (m == kfac_mode::reduce && R.any_kfac(kfac_mode::expand) ? input_factor[parameters] : 0);
   }
-  static constexpr std::size_t output_factors = input_factors + (R.any_kfac(kfac_mode::expand) ? 1 : 0) * input_factor[parameters] +
+  static constexpr std::size_t output_factors = input_factors +
+                                                (R.any_kfac(kfac_mode::expand) ? 1 : 0) * input_factor[parameters] +
                                                 (R.any_kfac(kfac_mode::reduce) ? 1 : 0) * input_factor[parameters];
   static constexpr std::size_t output_factors_of(int k) {
     return output_factors + static_cast<std::size_t>(k) * output_factor[parameters];

@@ -29,7 +29,8 @@ struct forward_only {
       using function = void (*)(context<T> const&, static_detail::operands const&);
       static constexpr function forward[] = {&value_step<T, all::signatures[I]>...};
       for (unsigned i = 0; i < all::count; ++i) forward[i](c, all::places[i]);
-    }(std::make_integer_sequence<unsigned, all::count>());
+    }
+    (std::make_integer_sequence<unsigned, all::count>());
     return c.value(all::places.back().value);
   }
 };

@@ -71,7 +71,8 @@ struct quadratic {
     for_modes<W>(c, parameter, a);
     [&]<std::size_t... Index>(std::index_sequence<Index...>) {
       (output_factor<W, static_cast<int>(Index)>(c, parameter, stream(streams.source_of(R.kfac[Index]))), ...);
-    }(std::make_index_sequence<static_cast<std::size_t>(R.kfacs)>());
+    }
+    (std::make_index_sequence<static_cast<std::size_t>(R.kfacs)>());
   }
 
  private:

@@ -112,9 +112,8 @@ struct runner {
   static constexpr std::size_t scratch_elements(std::size_t samples, int threads) {
     std::size_t most = 16;
     auto const need = [&](std::size_t elements) { most = std::max(most, elements); };
-    [&]<unsigned... I>(std::integer_sequence<unsigned, I...>) {
-      (need(node_scratch<I>(samples, threads)), ...);
-    }(std::make_integer_sequence<unsigned, all::count>());
+    [&]<unsigned... I>(std::integer_sequence<unsigned, I...>) { (need(node_scratch<I>(samples, threads)), ...); }
+    (std::make_integer_sequence<unsigned, all::count>());
     return most;
   }
 

@@ -14,10 +14,10 @@ struct signature {
   operation op = operation::input;
   int features_in = 0;
   int features_out = 0;
-  int positions = 0;         ///< of the result
-  int operand_positions = 0; ///< of the first operand
+  int positions = 0;          ///< of the result
+  int operand_positions = 0;  ///< of the first operand
   bool bias = false;
-  bool tied = false;         ///< its weight has other uses
+  bool tied = false;  ///< its weight has other uses
   bool a_active = false;
   bool b_active = false;
   bool skips_value = false;  ///< already done in an epilogue, or nothing to do

@@ -18,11 +18,11 @@ struct batch {
   batch(std::span<T const> x, std::span<T const> y) : inputs(x), targets(y) {}
   /// From any contiguous arrays: vectors, matrices, spans.
   template <class X, class Y>
-    requires requires(X const& x, Y const& y) {
-      std::span<T const>(x.data(), x.size());
-      y.data();
-      y.size();
-    }
+  requires requires(X const& x, Y const& y) {
+    std::span<T const>(x.data(), x.size());
+    y.data();
+    y.size();
+  }
   batch(X const& x, Y const& y) : inputs(x.data(), x.size()) {
     if constexpr (std::same_as<std::remove_cvref_t<decltype(*y.data())>, int>) {
       labels = {y.data(), y.size()};

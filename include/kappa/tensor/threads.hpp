@@ -48,7 +48,7 @@ void parallel_ranges(std::size_t n, std::size_t grain, std::size_t multiple, F&&
   auto const units = (n + multiple - 1) / multiple;
   auto const part = [&](std::size_t t) { return std::min(n, (units * t / wanted) * multiple); };
 #ifdef _OPENMP
-#pragma omp parallel for num_threads(static_cast<int>(wanted)) schedule(static, 1)
+#pragma omp parallel for num_threads(static_cast <int>(wanted)) schedule(static, 1)
 #endif
   for (std::size_t t = 0; t < wanted; ++t)
     if (part(t) < part(t + 1)) f(part(t), part(t + 1));

@@ -1,0 +1,22 @@
+// refuses: this K-FAC was not derived: add it to the list of quantities that derive is given
+#include <vector>
+
+#include <kappa/declare.hpp>
+#include <kappa/derive.hpp>
+
+using namespace kappa;
+
+struct net : network<input<3> | dense<2>> {};
+struct goal : objective<net, cross_entropy> {};
+
+int main() {
+  auto const theta = initialise<net, float>(1);
+  std::vector<float> const x(3);
+  std::vector<int> const y(1);
+  auto const q = derive<goal>(theta, batch(x, y), kfac<expand>);
+#ifndef CORRECTED
+  return static_cast<int>(q.factors(kfac<reduce>).size());
+#else
+  return static_cast<int>(q.factors(kfac<expand>).size());
+#endif
+}
