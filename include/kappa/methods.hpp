@@ -1,0 +1,12 @@
+#pragma once
+/// \file
+/// What people do with curvature: optimisers, a training loop, evaluation.
+
+#include <kappa/methods/adam.hpp>
+#include <kappa/methods/damping.hpp>
+#include <kappa/methods/evaluate.hpp>
+#include <kappa/methods/kfac_optimiser.hpp>
+#include <kappa/methods/mini_batches.hpp>
+#include <kappa/methods/optimiser.hpp>
+#include <kappa/methods/sgd.hpp>
+#include <kappa/methods/train.hpp>

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+
+#include <kappa/derive/predict.hpp>
+#include <kappa/tensor/batch.hpp>
+
+namespace kappa::inline KAPPA_ARCH {
+
+/// L(θ) on all of `data`, as if it were one batch; `chunk` samples at a time. For the `mean` reductions this is the
+/// mean loss.
+/// \throws shape_mismatch, invalid_value, capacity_exceeded as derive does.
+template <objective_type Objective, real T, class Theta>
+double evaluate(Theta const& theta, batch<T> const& data, std::size_t chunk = 256) {
+  constexpr auto features = static_cast<std::size_t>(Objective::network::input_shape.size());
+  constexpr auto terms = static_cast<std::size_t>(Objective::terms);
+  constexpr auto outputs = static_cast<std::size_t>(Objective::outputs);
+  std::size_t const samples = detail::checked_samples<Objective>(data);
+  auto work = workspace_for<Objective, T>(std::min(chunk, samples), loss_value);
+  double total = 0;  // Σ ℓ, without ρ
+  for (std::size_t first = 0; first < samples; first += work.capacity()) {
+    std::size_t const n = std::min(work.capacity(), samples - first);
+    auto const x = data.inputs.subspan(first * features, n * features);
+    auto const part = data.labels.data() != nullptr
+                          ? batch<T>(x, data.labels.subspan(first * terms, n * terms))
+                          : batch<T>(x, data.targets.subspan(first * terms * outputs, n * terms * outputs));
+    total += derive(work, theta, part, loss_value)[loss_value] / Objective::scale(n);
+  }
+  return Objective::scale(samples) * total;
+}
+
+/// The fraction of loss terms of labelled data at which the network's largest output is the label's. Of equal outputs
+/// the first counts.
+/// \throws as evaluate, and invalid_value when the data has no labels.
+template <objective_type Objective, real T, class Theta>
+double accuracy(Theta const& theta, batch<T> const& data, std::size_t chunk = 256) {
+  constexpr auto outputs = static_cast<std::size_t>(Objective::outputs);
+  detail::checked_samples<Objective>(data);
+  if (data.labels.data() == nullptr) throw invalid_value("accuracy wants data with class labels, target vectors came");
+  auto const rows = predict<typename Objective::network, T>(theta, data.inputs, chunk);
+  std::size_t right = 0;
+  for (std::size_t i = 0; i < data.labels.size(); ++i) {
+    T const* const f = rows.data() + i * outputs;
+    right += std::max_element(f, f + outputs) - f == data.labels[i] ? 1 : 0;
+  }
+  return static_cast<double>(right) / static_cast<double>(data.labels.size());
+}
+
+}  // namespace kappa::inline KAPPA_ARCH
