@@ -36,7 +36,7 @@ vector<value_t<Op>> solve(Op const& op, std::span<std::type_identity_t<value_t<O
   static_assert(detail::symmetric_v<Op>, "conjugate_gradients takes symmetric operators: a product is not");
   auto const n = static_cast<std::size_t>(op.size());
   detail::require_length("g", n, g.size());
-  detail::require_finite<T>("g", g);
+  check_finite<T>("g", g);
   if constexpr (linear_operator<P>) detail::require_length("the preconditioner", n, method.preconditioner.size());
 
   auto x = zeros<T>(n);

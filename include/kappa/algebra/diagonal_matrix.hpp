@@ -59,7 +59,7 @@ class diagonal_matrix {
 
   /// \throws invalid_value when an entry is not finite.
   explicit diagonal_matrix(vector<T> d) : entries(std::make_shared<vector<T> const>(std::move(d))) {
-    detail::require_finite<T>("diagonal_matrix", values());
+    check_finite<T>("diagonal_matrix", values());
   }
 
   std::size_t size() const { return entries->size(); }

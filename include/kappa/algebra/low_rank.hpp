@@ -47,7 +47,7 @@ class matrix_root {
   using value_type = T;
   /// \throws invalid_value when an entry is not finite.
   explicit matrix_root(matrix<T> v) : state(std::make_shared<shared>(std::move(v))) {
-    detail::require_finite<T>("low_rank", elements(state->v));
+    check_finite<T>("low_rank", elements(state->v));
   }
   std::size_t rows() const { return state->v.shape(0); }
   std::size_t columns() const { return state->v.shape(1); }
@@ -88,7 +88,7 @@ matrix<typename R::value_type> gram_of(R const& root) {
   if (values.size() != m * m)
     throw shape_mismatch("the Gram matrix of a root with " + std::to_string(m) + " columns has " +
                          std::to_string(m * m) + " elements, came " + std::to_string(values.size()));
-  require_finite<T>("the Gram matrix", values);
+  check_finite<T>("the Gram matrix", values);
   auto copy = zeros<T>(m, m);
   std::ranges::copy(values, copy.data());
   return copy;

@@ -111,7 +111,7 @@ class factorisation {
   void solve(std::span<T const> g, std::span<T> out) const {
     detail::require_length("g", n, g.size());
     detail::require_length("out", n, out.size());
-    detail::require_finite<T>("g", g);
+    check_finite<T>("g", g);
     if (g.data() == out.data()) {
       auto x = zeros<T>(n);
       factor.solve(g, elements(x));
@@ -162,7 +162,7 @@ template <linear_operator Op>
 vector<value_t<Op>> solve(Op const& op, std::span<value_t<Op> const> g) {
   if constexpr (detail::require_factorisable<Op>()) {
     detail::require_length("g", op.size(), g.size());
-    detail::require_finite("g", g);
+    check_finite<value_t<Op>>("g", g);
     return factorisation<Op>(op).solve(g);
   } else {
     return {};
@@ -288,8 +288,9 @@ double condition_number(Op const& op, double relative_threshold = -1) {
   if constexpr (detail::is_kronecker<Op>) {
     return kappa::condition_number(op.left(), relative_threshold) *
            kappa::condition_number(op.right(), relative_threshold);
-  } else if constexpr (requires { op.operand(); } && !detail::is_damped<Op>) {
-    return kappa::condition_number(op.operand(), relative_threshold);  // κ(s A) = κ(A), for s other than 0
+  } else if constexpr (detail::is_scaled<Op>) {
+    if (op.scale() == 0) throw singular_matrix("condition_number: every eigenvalue is zero");
+    return kappa::condition_number(op.operand(), relative_threshold);
   } else {
     auto const values = kappa::eigenvalues(op);
     auto const range = detail::nonzero<value_t<Op>>(elements(values), relative_threshold);

@@ -27,6 +27,7 @@
 #include <kappa/arch.hpp>
 #include <kappa/tensor/array.hpp>
 #include <kappa/tensor/errors.hpp>
+#include <kappa/tensor/finite.hpp>
 
 namespace kappa::inline KAPPA_ARCH {
 
@@ -92,14 +93,6 @@ inline void require_length(char const* what, std::size_t expected, std::size_t a
   if (expected != actual)
     throw shape_mismatch(std::string(what) + " has " + std::to_string(actual) + " elements, the operator takes " +
                          std::to_string(expected));
-}
-
-template <class T>
-void require_finite(char const* what, std::span<T const> x) {
-  for (std::size_t i = 0; i < x.size(); ++i)
-    if (!std::isfinite(x[i]))
-      throw invalid_value(std::string(what) + ": element " + std::to_string(i) + " is " +
-                          number(static_cast<double>(x[i])));
 }
 
 [[noreturn]] inline void throw_not_positive(char const* structure, double eigenvalue) {

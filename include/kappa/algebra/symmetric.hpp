@@ -52,7 +52,7 @@ class symmetric {
   explicit symmetric(matrix<T> a) : state(std::make_shared<shared>(std::move(a))) {
     auto const& m = entries();
     auto const n = lapack::detail::order_of(m);
-    detail::require_finite<T>("symmetric", elements(m));
+    check_finite<T>("symmetric", elements(m));
     T largest = 0;
     for (auto x : elements(m)) largest = std::max(largest, std::abs(x));
     auto const tolerance = std::sqrt(std::numeric_limits<T>::epsilon()) * largest;

@@ -1,0 +1,15 @@
+// refuses: one is float, the other double
+#include <kappa/algebra.hpp>
+
+int main() {
+  using namespace kappa;
+  auto const v = low_rank(zeros<double>(4, 2));
+  auto const g = zeros<double>(4);
+#ifndef CORRECTED
+  auto const sum = v + kronecker(zeros<float>(2, 2), zeros<float>(2, 2));
+  return static_cast<int>(sum.size() + g.size());
+#else
+  auto const sum = v + kronecker(zeros<double>(2, 2), zeros<double>(2, 2));
+  return static_cast<int>(sum.size() + g.size());
+#endif
+}
