@@ -39,8 +39,8 @@ void operator delete[](void* p, std::size_t, std::align_val_t) noexcept { std::f
 namespace {
 using namespace kappa;
 
-struct shared_net : network<input<6, 20> | dense<33> | act::gelu | residual(dense<33, "E"> | act::tanh | dense<33, "E">) |
-                            mean_over_positions | dense<5>> {};
+struct shared_net : network<input<6, 20> | dense<33> | act::gelu |
+                            residual(dense<33, "E"> | act::tanh | dense<33, "E">) | mean_over_positions | dense<5>> {};
 struct shared_objective : objective<shared_net, cross_entropy> {};
 struct large_net : network<input<784> | dense<128> | act::relu | dense<10>> {};
 struct large_objective : objective<large_net, cross_entropy> {};
@@ -74,11 +74,10 @@ TEMPLATE_TEST_CASE("deriving allocates nothing", "", float, double) {
   for (int count : {1, 2}) {
     set_threads(count);
     std::vector<T> v(static_cast<std::size_t>(shared_net::parameter_count), T(0.1));
-    CHECK(allocations_of<shared_objective, T>(40, loss_value, gradient, per_sample_gradient,
-                                              per_sample_gradient_norms, gradient_variance, ggn, ggn_diagonal,
-                                              kfac<expand>, kfac<reduce>, kfac<expand, monte_carlo<2>>(3),
-                                              kfac<reduce, empirical>, ggn_vector_product(v),
-                                              hessian_vector_product(v)) == 0);
+    CHECK(allocations_of<shared_objective, T>(40, loss_value, gradient, per_sample_gradient, per_sample_gradient_norms,
+                                              gradient_variance, ggn, ggn_diagonal, kfac<expand>, kfac<reduce>,
+                                              kfac<expand, monte_carlo<2>>(3), kfac<reduce, empirical>,
+                                              ggn_vector_product(v), hessian_vector_product(v)) == 0);
     CHECK(allocations_of<large_objective, T>(128, loss_value, gradient, ggn, kfac<expand>) == 0);
   }
 }

@@ -90,19 +90,15 @@ struct cross_entropy_t : loss_tag {
     auto const outputs = f.size();
     auto const last = outputs - 1;
     T const normaliser = static_detail::log_sum_exp(f);
-    auto const tau = [&](std::size_t c) { return std::exp((f[c] - normaliser) / 2); };
-    T const tau_last = tau(last);
-    for (std::size_t c = 0; c < last; ++c) {
-      T const tau_c = tau(c);
-      T const shared = -tau_c * tau_c / (1 + tau_last);
-      for (std::size_t k = 0; k < last; ++k) s[k * outputs + c] = shared;  // times τ_k below
-      s[c * outputs + last] = -tau_last * tau_c;
-    }
+    T const tau_last = std::exp((f[last] - normaliser) / 2);
+    auto const tau = [&](std::size_t k) -> T& { return s[k * outputs + last]; };  // until the last row is due
+    for (std::size_t k = 0; k < last; ++k) tau(k) = std::exp((f[k] - normaliser) / 2);
     for (std::size_t k = 0; k < last; ++k) {
-      T const tau_k = -s[k * outputs + last] / tau_last;
-      for (std::size_t c = 0; c < last; ++c) s[k * outputs + c] *= tau_k;
-      s[k * outputs + k] += tau_k;
+      T const shared = -tau(k) / (1 + tau_last);
+      for (std::size_t c = 0; c < last; ++c) s[k * outputs + c] = shared * tau(c) * tau(c);
+      s[k * outputs + k] += tau(k);
     }
+    for (std::size_t k = 0; k < last; ++k) tau(k) *= -tau_last;
   }
   template <class T>
   static void hessian_times(std::span<T const> f, target<T>, std::span<T const> v, std::span<T> u) {

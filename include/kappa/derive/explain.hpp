@@ -44,7 +44,10 @@ std::string formatted(char const* format, A... a) {
 
 inline std::string name_of(shape const& s) {
   std::string text;
-  for (int i = 0; i < s.rank; ++i) text += (i > 0 ? "x" : "") + std::to_string(s.extent[i]);
+  for (int i = 0; i < s.rank; ++i) {
+    if (i > 0) text += 'x';
+    text += std::to_string(s.extent[i]);
+  }
   return text;
 }
 inline char const* name_of(stream_kind k) {
@@ -68,18 +71,24 @@ inline std::string remarks(plan_facts const& f, std::size_t i) {
   node const& x = f.nodes[i];
   node_plan const& p = f.plans[i];
   std::string r;
-  auto const say = [&](std::string const& s) { r += (r.empty() ? "" : "; ") + s; };
-  auto const id = [](int n) { return "#" + std::to_string(n); };
+  // Appending only: g++ 12 warns about insertions at the front of strings.
+  auto const say = [&](char const* what, char const* before = "", int n = -1, char const* after = "") {
+    if (!r.empty()) r += "; ";
+    r += what;
+    r += before;
+    if (n >= 0) r += std::to_string(n);
+    r += after;
+  };
   if (x.op == operation::dense) {
     parameter const& w = f.parameters[static_cast<std::size_t>(x.parameter)];
     auto const chosen = choose_route(w.inputs, w.outputs, static_cast<int>(f.scalar_bytes), kernels::simd_bytes);
     say(chosen == route::tiles ? "register tiles" : "BLAS in place");
-    if (w.uses > 1) say("weight shared by " + std::to_string(w.uses) + " uses");
-    if (p.epilogue >= 0) say("epilogue " + id(p.epilogue));
-    if (p.mask >= 0) say("its pull ends with the mask of " + id(p.mask));
+    if (w.uses > 1) say("weight shared by ", "", w.uses, " uses");
+    if (p.epilogue >= 0) say("epilogue ", "#", p.epilogue);
+    if (p.mask >= 0) say("its pull ends with the mask of ", "#", p.mask);
     if (p.active && p.adjoint != place_of::none && p.to_a == contribution::none) say("nothing to pull");
   }
-  if (p.fused) say("fused into " + id(x.a));
+  if (p.fused) say("fused into ", "#", x.a);
   if (p.moves_nothing) say("moves nothing");
   if (x.a >= 0 && !p.moves_nothing && p.value >= 0 && p.value == f.plans[static_cast<std::size_t>(x.a)].value)
     say("in place");
@@ -117,9 +126,9 @@ inline explanation explain(plan_facts const& f) {
       return at >= 0 ? std::to_string(at) : at == place_of::batch_inputs ? "batch" : "-";
     };
     std::string title = x.title();
-    if (!x.name.empty() && x.name.copy >= 0) title += "[" + std::to_string(x.name.copy) + "]";
-    if (x.a >= 0 && x.a + 1 != static_cast<int>(i)) title += " of #" + std::to_string(x.a);
-    if (x.b >= 0) title += ", #" + std::to_string(x.b);
+    if (!x.name.empty() && x.name.copy >= 0) title += formatted("[%d]", x.name.copy);
+    if (x.a >= 0 && x.a + 1 != static_cast<int>(i)) title += formatted(" of #%d", x.a);
+    if (x.b >= 0) title += formatted(", #%d", x.b);
     t += formatted("%4zu  %-20s %-10s %9s %11ld %11ld %8s %8s  %s\n", i, title.c_str(), name_of(x.out).c_str(),
                    parameters.c_str(), up, down, place(p.value).c_str(), place(p.adjoint).c_str(),
                    remarks(f, i).c_str());

@@ -27,6 +27,19 @@ class ggn_root {
   /// VᵀV, row-major [columns, columns].
   std::span<T const> gram() const { return {at.gram, columns() * columns()}; }
 
+  /// The part of VᵀV that comes from one parameter: the Gram matrix of its diagonal block of V Vᵀ. Allocates.
+  matrix<T> gram_of(std::size_t parameter) const {
+    auto g = zeros<T>(columns(), columns());
+    each<stream_kind::root>([&]<static_detail::parameter_signature W>(std::size_t offset, T const* a, T const* s) {
+      if (Objective::network::parameters[parameter].offset != static_cast<int>(offset)) return;
+      using kernel = kernels::factors<T, W.inputs, W.outputs>;
+      std::vector<T> scratch(kernel::gram_scratch(at.samples, per_sample, W.positions, threads()));
+      kernel::gram(at.samples, per_sample, W.positions, a, s, W.bias, g.data(), scratch.data());
+    });
+    kernels::mirror(g.data(), columns());
+    return g;
+  }
+
   /// y = V c. Costs two passes over the layers' vectors and one gradient's products.
   void multiply(std::span<T const> c, std::span<T> y) const {
     std::fill(y.begin(), y.end(), T(0));

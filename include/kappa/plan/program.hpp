@@ -32,25 +32,25 @@ struct node_plan {
   int value = place_of::none;
   int tangent = place_of::none;
   int adjoint = place_of::none;
-  int sum = place_of::none;       ///< where a dense tangent gathers its second product
-  bool active = false;            ///< depends on a parameter
-  bool moves_nothing = false;     ///< its value is its operand's: flatten, identity
-  int epilogue = -1;              ///< dense: the activation applied to its rows while they are hot
-  bool fused = false;             ///< activation: done in the epilogue of its dense
-  int mask = -1;                  ///< dense: the activation whose derivative the pull's epilogue applies
-  bool masked = false;            ///< activation: its backward step is done in a pull's epilogue
+  int sum = place_of::none;    ///< where a dense tangent gathers its second product
+  bool active = false;         ///< depends on a parameter
+  bool moves_nothing = false;  ///< its value is its operand's: flatten, identity
+  int epilogue = -1;           ///< dense: the activation applied to its rows while they are hot
+  bool fused = false;          ///< activation: done in the epilogue of its dense
+  int mask = -1;               ///< dense: the activation whose derivative the pull's epilogue applies
+  bool masked = false;         ///< activation: its backward step is done in a pull's epilogue
   contribution to_a = contribution::none;
   contribution to_b = contribution::none;
-  int position = 0;               ///< dense: where its positions begin among those of all uses of its weight
-  bool completes = false;         ///< dense: the last use of its weight to be met going backward
+  int position = 0;        ///< dense: where its positions begin among those of all uses of its weight
+  bool completes = false;  ///< dense: the last use of its weight to be met going backward
 };
 
 /// What the program does for one parameter.
 struct parameter_plan {
-  int positions = 0;                    ///< R: shared positions of all its uses together
-  bool packed = false;                  ///< several uses: inputs and adjoints are copied side by side
-  int inputs = place_of::none;          ///< [N, R, in]
-  int adjoints = place_of::none;        ///< the streams, each [N, K, R, out]
+  int positions = 0;              ///< R: shared positions of all its uses together
+  bool packed = false;            ///< several uses: inputs and adjoints are copied side by side
+  int inputs = place_of::none;    ///< [N, R, in]
+  int adjoints = place_of::none;  ///< the streams, each [N, K, R, out]
 };
 
 namespace static_detail {
@@ -157,8 +157,7 @@ constexpr auto plan_of(request const& r, stream_set const& streams) {
         tangent[i] = tangent[x.a];
       } else {
         tangent[i] = buffers.push({directions * x.out.size(), i, i, 0});
-        if (x.op == operation::dense && plan[x.a].active)
-          sum[i] = buffers.push({directions * x.out.size(), i, i, 0});
+        if (x.op == operation::dense && plan[x.a].active) sum[i] = buffers.push({directions * x.out.size(), i, i, 0});
       }
       for (int operand : {x.a, x.b})
         if (operand >= 0) keep(tangent[operand], i);
@@ -245,8 +244,7 @@ constexpr auto plan_of(request const& r, stream_set const& streams) {
       if (plan[i].completes) {
         int const until = r.ggn ? end_time : t;
         packed_inputs[at[i].parameter] = buffers.push({wp.positions * w.inputs, t, until, 0});
-        packed_adjoints[at[i].parameter] =
-            buffers.push({streams.columns * wp.positions * w.outputs, t, until, 0});
+        packed_adjoints[at[i].parameter] = buffers.push({streams.columns * wp.positions * w.outputs, t, until, 0});
       } else {  // later uses come earlier in the backward sweep
         buffers[packed_inputs[at[i].parameter]].begin = t;
         buffers[packed_adjoints[at[i].parameter]].begin = t;
