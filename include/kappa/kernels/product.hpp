@@ -60,7 +60,7 @@ struct product {
                         [&](std::size_t v, std::size_t end) {
                           pack_transposed<T, In, Out>(w, scratch, static_cast<int>(v), static_cast<int>(end));
                         });
-      in_blocks<tile_block<T, Out>>(rows, [&](std::size_t r, std::size_t end) {
+      in_blocks<tile_block(Out, panels<T, Out>::rows)>(rows, [&](std::size_t r, std::size_t end) {
         auto const* const xs = x + r * In;
         auto* const ys = y + r * Out;
         if (dots)
@@ -76,15 +76,16 @@ struct product {
   template <class Epilogue = no_epilogue>
   static void pull(std::size_t rows, T const* dy, T const* w, T* dx, bool accumulate, T* /*scratch*/,
                    Epilogue&& epilogue = {}) {
-    in_blocks<Route == route::blas ? blas_block(In) : tile_block<T, In>>(rows, [&](std::size_t r, std::size_t end) {
-      if constexpr (Route == route::blas)
-        gemm<T>(taken::as_is, taken::as_is, end - r, In, Out, T(1), dy + r * Out, Out, w, In, T(accumulate ? 1 : 0),
-                dx + r * In, In);
-      else
-        multiply<T, Out, In, false>(end - r, dy + r * Out, w, accumulate ? start::present : start::zero, nullptr,
-                                    dx + r * In);
-      epilogue(r, end);
-    });
+    in_blocks<Route == route::blas ? blas_block(In) : tile_block(In, panels<T, In>::rows)>(
+        rows, [&](std::size_t r, std::size_t end) {
+          if constexpr (Route == route::blas)
+            gemm<T>(taken::as_is, taken::as_is, end - r, In, Out, T(1), dy + r * Out, Out, w, In, T(accumulate ? 1 : 0),
+                    dx + r * In, In);
+          else
+            multiply<T, Out, In, false>(end - r, dy + r * Out, w, accumulate ? start::present : start::zero, nullptr,
+                                        dx + r * In);
+          epilogue(r, end);
+        });
   }
 
   /// dw += dyᵀ x and db += the column sums of dy; `db` may be null. The caller zeroes: a shared weight adds up.
@@ -110,12 +111,13 @@ struct product {
   // sums and unaligned loads at about In / 64 rows (measured on Zen 5).
   static constexpr std::size_t few_rows = 2 + In / 64;
 
-  // Blocks of whole tiles whose results fill a third of a first-level cache; slabs of a few hundred rows for BLAS,
-  // which packs W once a call.
-  template <class S, int Columns>
-  static constexpr std::size_t tile_block =
-      static_cast<std::size_t>(panels<S, Columns>::rows) *
-      std::max<std::size_t>(1, 16 * 1024 / (sizeof(S) * static_cast<std::size_t>(Columns * panels<S, Columns>::rows)));
+  // Blocks of whole tiles whose results fill a third of a first-level cache; of about a hundred rows when W has to be
+  // streamed for each of them. Slabs of a few hundred rows for BLAS, which packs W once a call.
+  static constexpr std::size_t tile_block(int columns, int tile_rows) {
+    auto const tile = static_cast<std::size_t>(tile_rows), row = sizeof(T) * static_cast<std::size_t>(columns);
+    std::size_t const rows = in_second_level<T>(In, Out) ? 16 * 1024 / row : std::max<std::size_t>(96, 16 * 1024 / row);
+    return tile * std::max<std::size_t>(1, rows / tile);
+  }
   static constexpr std::size_t blas_block(int columns) {
     return std::clamp<std::size_t>(256 * 1024 / (sizeof(T) * static_cast<std::size_t>(columns)), 64, 1024);
   }

@@ -4,6 +4,7 @@
 /// or does not fuse: multiply-add on AVX-512, loads and stores of a part of a vector, transposes.
 
 #include <cstddef>
+#include <type_traits>
 #include <utility>
 
 #include <kappa/arch.hpp>
@@ -52,62 +53,94 @@ template <class T>
   v.store_unaligned(p);
 }
 
+namespace detail {
+
+// Masks of AVX's partial loads and stores: `sliding + 8 - n` begins with n ones.
+inline constexpr int sliding[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
+inline constexpr long long sliding_wide[8] = {-1, -1, -1, -1, 0, 0, 0, 0};
+
+// The first n < width elements from p, the rest zero, in one instruction where there is one. `n` is a number or a
+// std::integral_constant; only the latter avoids a trip through memory on SSE2 and NEON.
+template <class T, class N>
+[[gnu::always_inline]] inline simd<T> load_part(T const* p, N n) {
+#if defined(__AVX512F__)
+  auto const mask = (1u << n) - 1u;
+  if constexpr (sizeof(T) == 4)
+    return _mm512_maskz_loadu_ps(static_cast<__mmask16>(mask), p);
+  else
+    return _mm512_maskz_loadu_pd(static_cast<__mmask8>(mask), p);
+#elif defined(__AVX__)
+  if constexpr (sizeof(T) == 4)
+    return _mm256_maskload_ps(p, _mm256_loadu_si256(reinterpret_cast<__m256i const*>(sliding + 8 - n)));
+  else
+    return _mm256_maskload_pd(p, _mm256_loadu_si256(reinterpret_cast<__m256i const*>(sliding_wide + 4 - n)));
+#else
+  if constexpr (std::is_integral_v<N>) {
+    alignas(simd<T>) T buffer[width<T>]{};
+    for (N i = 0; i < n; ++i) buffer[i] = p[i];
+    return simd<T>::load_aligned(buffer);
+  } else {
+    return [&]<int... I>(std::integer_sequence<int, I...>) {
+      return simd<T>(typename simd<T>::register_type{(I < N::value ? p[I < N::value ? I : 0] : T(0))...});
+    }
+    (std::make_integer_sequence<int, width<T>>{});
+  }
+#endif
+}
+
+template <class T, class N>
+[[gnu::always_inline]] inline void store_part(T* p, simd<T> v, N n) {
+#if defined(__AVX512F__)
+  auto const mask = (1u << n) - 1u;
+  if constexpr (sizeof(T) == 4)
+    _mm512_mask_storeu_ps(p, static_cast<__mmask16>(mask), v);
+  else
+    _mm512_mask_storeu_pd(p, static_cast<__mmask8>(mask), v);
+#elif defined(__AVX__)
+  if constexpr (sizeof(T) == 4)
+    _mm256_maskstore_ps(p, _mm256_loadu_si256(reinterpret_cast<__m256i const*>(sliding + 8 - n)), v);
+  else
+    _mm256_maskstore_pd(p, _mm256_loadu_si256(reinterpret_cast<__m256i const*>(sliding_wide + 4 - n)), v);
+#else
+  auto const elements = static_cast<typename simd<T>::register_type>(v);
+#pragma GCC unroll 4
+  for (int i = 0; i < width<T>; ++i)
+    if (i < static_cast<int>(n)) p[i] = elements[i];
+#endif
+}
+
+}  // namespace detail
+
 /// The first `N` elements from `p`, the rest zero; nothing beyond them is read.
 template <int N, class T>
 [[gnu::always_inline]] inline simd<T> load_first(T const* p) {
   static_assert(0 < N && N <= width<T>);
-  if constexpr (N == width<T>) {
+  if constexpr (N == width<T>)
     return load(p);
-  } else {
-#if defined(__AVX512F__)
-    if constexpr (sizeof(T) == 4) return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << N) - 1u), p);
-    if constexpr (sizeof(T) == 8) return _mm512_maskz_loadu_pd(static_cast<__mmask8>((1u << N) - 1u), p);
-#endif
-    alignas(simd<T>) T buffer[width<T>]{};
-    for (int i = 0; i < N; ++i) buffer[i] = p[i];
-    return simd<T>::load_aligned(buffer);
-  }
+  else
+    return detail::load_part(p, std::integral_constant<int, N>{});
 }
 
 /// Writes the first `N` elements of `v` and nothing beyond them.
 template <int N, class T>
 [[gnu::always_inline]] inline void store_first(T* p, simd<T> v) {
   static_assert(0 < N && N <= width<T>);
-  if constexpr (N == width<T>) {
+  if constexpr (N == width<T>)
     store(p, v);
-  } else {
-#if defined(__AVX512F__)
-    if constexpr (sizeof(T) == 4) return _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << N) - 1u), v);
-    if constexpr (sizeof(T) == 8) return _mm512_mask_storeu_pd(p, static_cast<__mmask8>((1u << N) - 1u), v);
-#endif
-    alignas(simd<T>) T buffer[width<T>];
-    v.store_aligned(buffer);
-    for (int i = 0; i < N; ++i) p[i] = buffer[i];
-  }
+  else
+    detail::store_part(p, v, std::integral_constant<int, N>{});
 }
 
 /// The first `n` < width elements from `p`, the rest zero, for an `n` known at run time only.
 template <class T>
 [[gnu::always_inline]] inline simd<T> load_first(T const* p, std::size_t n) {
-#if defined(__AVX512F__)
-  if constexpr (sizeof(T) == 4) return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << n) - 1u), p);
-  if constexpr (sizeof(T) == 8) return _mm512_maskz_loadu_pd(static_cast<__mmask8>((1u << n) - 1u), p);
-#endif
-  alignas(simd<T>) T buffer[width<T>]{};
-  for (std::size_t i = 0; i < n; ++i) buffer[i] = p[i];
-  return simd<T>::load_aligned(buffer);
+  return detail::load_part(p, static_cast<int>(n));
 }
 
 /// Writes the first `n` < width elements of `v`.
 template <class T>
 [[gnu::always_inline]] inline void store_first(T* p, simd<T> v, std::size_t n) {
-#if defined(__AVX512F__)
-  if constexpr (sizeof(T) == 4) return _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << n) - 1u), v);
-  if constexpr (sizeof(T) == 8) return _mm512_mask_storeu_pd(p, static_cast<__mmask8>((1u << n) - 1u), v);
-#endif
-  alignas(simd<T>) T buffer[width<T>];
-  v.store_aligned(buffer);
-  for (std::size_t i = 0; i < n; ++i) p[i] = buffer[i];
+  detail::store_part(p, v, static_cast<int>(n));
 }
 
 namespace detail {

@@ -152,25 +152,41 @@ template <int Tail, class T, int Rows, int Vectors>
   }
 }
 
+/// Whether a matrix of so many elements stays in the second-level cache between tiles of rows.
+template <class T>
+constexpr bool in_second_level(int rows, int columns) {
+  return sizeof(T) * static_cast<std::size_t>(rows) * static_cast<std::size_t>(columns) <= 1024 * 1024;
+}
+
 /// C = A B + start for A [rows, Depth], C [rows, Columns], both contiguous, and B either packed in panels or
 /// (`Packed` = false) as it lies in memory, [Depth, Columns]. `bias` [Columns] is read with start::row only.
+///
+/// A tile of rows goes through all panels when B stays in the second-level cache, else a panel through all tiles.
 template <class T, int Depth, int Columns, bool Packed>
 void multiply(std::size_t rows, T const* a, T const* b, start what, T const* bias, T* c) {
   using p = panels<T, Columns>;
   constexpr std::integral_constant<std::size_t, Depth> depth{};
-  in_row_tiles<p::rows>(rows, [&]<int Rows>(constant<Rows>, std::size_t r) {
-    in_panels<p, T>(0, p::count, [&]<int Vectors, int Tail>(constant<Vectors>, constant<Tail>, int panel) {
-      std::size_t const column = static_cast<std::size_t>(panel) * p::panel_width;
-      T* const out = c + r * Columns + column;
-      simd<T> acc[Rows][Vectors];
-      begin_tile<Tail, T>(acc, what, what == start::row ? bias + column : out, Columns);
-      if constexpr (Packed)
-        multiply_tile<width<T>, T>(acc, depth, a + r * Depth, Depth, 1, b + column * Depth, Vectors * width<T>);
-      else
-        multiply_tile<Tail, T>(acc, depth, a + r * Depth, Depth, 1, b + column, Columns);
-      end_tile<Tail, T>(acc, out, Columns);
+  auto const tile = [&]<int Rows, int Vectors, int Tail>(constant<Rows>, std::size_t r, constant<Vectors>,
+                                                         constant<Tail>, int panel) {
+    std::size_t const column = static_cast<std::size_t>(panel) * p::panel_width;
+    T* const out = c + r * Columns + column;
+    simd<T> acc[Rows][Vectors];
+    begin_tile<Tail, T>(acc, what, what == start::row ? bias + column : out, Columns);
+    if constexpr (Packed)
+      multiply_tile<width<T>, T>(acc, depth, a + r * Depth, Depth, 1, b + column * Depth, Vectors * width<T>);
+    else
+      multiply_tile<Tail, T>(acc, depth, a + r * Depth, Depth, 1, b + column, Columns);
+    end_tile<Tail, T>(acc, out, Columns);
+  };
+  if constexpr (in_second_level<T>(Depth, Columns))
+    in_row_tiles<p::rows>(rows, [&](auto tile_rows, std::size_t r) {
+      in_panels<p, T>(0, p::count,
+                      [&](auto vectors, auto tail, int panel) { tile(tile_rows, r, vectors, tail, panel); });
     });
-  });
+  else
+    in_panels<p, T>(0, p::count, [&](auto vectors, auto tail, int panel) {
+      in_row_tiles<p::rows>(rows, [&](auto tile_rows, std::size_t r) { tile(tile_rows, r, vectors, tail, panel); });
+    });
 }
 
 /// C = A Wᵀ + bias (none if null) by dot products along the rows of W [Columns, Depth]: nothing is packed, so this wins
