@@ -156,11 +156,11 @@ struct nested : objective<nested_network, squared_error> {};
 struct named_network : network<input<4> | dense<4, "E"> | act::tanh | dense<4, "E"> | act::softplus | dense<4, "E">> {};
 struct named : objective<named_network, squared_error, sum> {};
 struct skip_network : network<input<4> | dense<5> | act::tanh | mark<"early"> | dense<3> | act::silu |
-                              dense<5> + recall<"early"> | dense<2>> {};
+                              (dense<5> + recall<"early">) | dense<2>> {};
 struct skip : objective<skip_network, binary_cross_entropy, sum> {};
 struct copies_network  // every copy has its own mark and its own W, used twice
-    : network<input<3> | repeat<2>(mark<"in"> | dense<3, "W"> | act::tanh | dense<3, "W"> + recall<"in">) | dense<2>> {
-};
+    : network<input<3> | repeat<2>(mark<"in"> | dense<3, "W"> | act::tanh | (dense<3, "W"> + recall<"in">)) |
+              dense<2>> {};
 struct copies : objective<copies_network, cross_entropy> {};
 struct traced_network : network<input<4> | traced<squared_plus_skip> | dense<2>> {};
 struct traced_equations : objective<traced_network, squared_error> {};
