@@ -1,0 +1,226 @@
+#pragma once
+/// \file
+/// A statement about κ(G) tried on many random instances of one network type; a failure is shrunk to the smallest one.
+/// No test framework here: bounds.hpp has the Catch2 matchers.
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <functional>
+#include <limits>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <kappa/testing/random_instance.hpp>
+#include <kappa/theory/bounds.hpp>
+
+namespace kappa::inline KAPPA_ARCH {
+namespace testing {
+
+/// What to try. Instance i has seed `seed + i`; its law of weights, number of samples and spectrum of the data follow
+/// from that.
+struct sweep {
+  int instances = 200;
+  std::uint64_t seed = 1;
+  double largest_data_condition = 1e4;  ///< κ(Σ) is drawn log-uniformly from 1 to this
+  bool whitened = false;                ///< only data with Σ = I
+  bool may_be_vacuous = false;          ///< accept a bound that is +infinity on every instance
+};
+
+/// What one instance says.
+enum class outcome {
+  holds,
+  fails,
+  vacuous,   ///< the bound is infinite
+  undecided  ///< κ(G) is too large for double: rounding may move it by more than 0.1 %
+};
+
+/// One instance tried.
+struct trial {
+  instance which;
+  double exact = 0;   ///< κ(G), over non-zero eigenvalues
+  double stated = 0;  ///< the statement's number
+  outcome result = outcome::undecided;
+};
+
+/// What a sweep found.
+struct verdict {
+  std::string statement;
+  std::string network;  ///< widths and number of parameters
+  theory::relation claims = theory::relation::upper_bound;
+  sweep tried;
+  int failures = 0, vacuous = 0, undecided = 0;
+  std::optional<trial> first;     ///< the first failure met
+  std::optional<trial> smallest;  ///< what it was shrunk to
+
+  /// No failure, at most half of the instances undecided, and not every bound infinite.
+  bool holds() const {
+    return failures == 0 && 2 * undecided <= tried.instances &&
+           (tried.may_be_vacuous || vacuous + undecided < tried.instances);
+  }
+  /// The finding as text: both numbers, seed, shapes, and the line that draws the smallest failure again.
+  std::string text() const;
+};
+
+namespace detail {
+
+/// λ_min of an m by m matrix is known to m ε λ_max, so κ to a relative m ε κ; a small factor of safety.
+inline double rounding(std::size_t order, double condition) {
+  return 16 * static_cast<double>(order) * std::numeric_limits<double>::epsilon() * condition;
+}
+
+inline trial judge(instance const& which, theory::relation claims, std::size_t order, double exact, double stated) {
+  trial t{which, exact, stated, outcome::holds};
+  double const slack = rounding(order, exact);
+  if (stated == std::numeric_limits<double>::infinity() && claims != theory::relation::lower_bound)
+    t.result = outcome::vacuous;
+  else if (slack > 1e-3)
+    t.result = outcome::undecided;
+  else {
+    bool const above = claims == theory::relation::lower_bound || exact <= stated * (1 + slack);
+    bool const below = claims == theory::relation::upper_bound || stated <= exact * (1 + slack);
+    if (!above || !below) t.result = outcome::fails;  // NaN too
+  }
+  return t;
+}
+
+using experiment = std::function<trial(instance const&)>;
+
+/// The smallest failure reachable from `found`: white data before a spread spectrum, a simpler law of weights, fewer
+/// samples, a smaller seed, each tried with the failing seed and the 20 smallest, until nothing gets smaller.
+inline trial shrunk(trial found, experiment const& attempt) {
+  constexpr std::uint64_t seeds = 20;
+  auto const accept = [&](instance candidate) {
+    std::uint64_t const own = candidate.seed;
+    for (std::uint64_t s = 0; s <= seeds; ++s) {
+      candidate.seed = s < seeds ? s : own;
+      if (trial const t = attempt(candidate); t.result == outcome::fails) {
+        found = t;
+        return true;
+      }
+    }
+    return false;
+  };
+  for (bool smaller = true; smaller;) {
+    smaller = false;
+    for (double condition = 1; condition < found.which.data_condition && !smaller; condition *= 10) {
+      instance c = found.which;
+      c.data_condition = condition;
+      smaller = accept(c);
+    }
+    for (int law = 0; law < static_cast<int>(found.which.law) && !smaller; ++law) {
+      instance c = found.which;
+      c.law = static_cast<weights>(law);
+      smaller = accept(c);
+    }
+    for (int n = 1; n < found.which.samples && !smaller; ++n) {
+      instance c = found.which;
+      c.samples = n;
+      smaller = accept(c);
+    }
+    for (std::uint64_t s = 0; s < std::min<std::uint64_t>(found.which.seed, 200) && !smaller; ++s) {
+      instance c = found.which;
+      c.seed = s;
+      if (trial const t = attempt(c); t.result == outcome::fails) {
+        found = t;
+        smaller = true;
+      }
+    }
+  }
+  return found;
+}
+
+/// Instance i of a sweep. Every law of weights comes in turn; a quarter of the instances has fewer samples than
+/// features.
+inline instance planned(sweep const& s, int i, int features) {
+  instance which{.seed = s.seed + static_cast<std::uint64_t>(i)};
+  counter_random random(which.seed, 0x6b61707061);
+  which.law = static_cast<weights>(i % weight_laws);
+  int const few = std::max(1, static_cast<int>(random.below(static_cast<std::uint64_t>(features))));
+  int const many = features + static_cast<int>(random.below(static_cast<std::uint64_t>(2 * features)));
+  which.samples = random.uniform() < 0.25 ? few : many;
+  double const spread = random.uniform();
+  which.data_condition = s.whitened ? 1 : std::pow(s.largest_data_condition, spread);
+  return which;
+}
+
+inline verdict run(verdict v, int features, experiment const& attempt) {
+  for (int i = 0; i < v.tried.instances; ++i) {
+    trial const t = attempt(planned(v.tried, i, features));
+    v.vacuous += t.result == outcome::vacuous;
+    v.undecided += t.result == outcome::undecided;
+    if (t.result == outcome::fails && v.failures++ == 0) v.first = t;
+  }
+  if (v.first) v.smallest = shrunk(*v.first, attempt);
+  return v;
+}
+
+template <theory::linear_network Net>
+std::string name_of_network() {
+  std::string widths = std::to_string(Net::input_shape.size());
+  for (theory::linear_layer const& layer : theory::linear_layers<Net>())
+    widths += (layer.shift != 0 ? "=" : "-") + std::to_string(layer.outputs);
+  return widths + " (" + std::to_string(Net::parameter_count) + " parameters)";
+}
+
+}  // namespace detail
+
+inline std::string verdict::text() const {
+  auto const number = [](double x) {
+    char digits[32];
+    std::snprintf(digits, sizeof digits, "%.10g", x);
+    return std::string(digits);
+  };
+  char const* const kind = claims == theory::relation::upper_bound   ? "upper bound"
+                           : claims == theory::relation::lower_bound ? "lower bound"
+                                                                     : "stated value";
+  std::string t = statement + " on network " + network + ": " + std::to_string(failures) + " of " +
+                  std::to_string(tried.instances) + " instances fail, " + std::to_string(vacuous) + " vacuous, " +
+                  std::to_string(undecided) + " undecided; seeds " + std::to_string(tried.seed) + " to " +
+                  std::to_string(tried.seed + static_cast<std::uint64_t>(std::max(tried.instances, 1)) - 1);
+  auto const tell = [&](char const* which, trial const& f) {
+    t += std::string("\n  ") + which + " failure: seed " + std::to_string(f.which.seed) + ", " +
+         std::to_string(f.which.samples) + " samples, " + name_of(f.which.law) + " weights, data condition number " +
+         number(f.which.data_condition) + "\n    exact condition number " + number(f.exact) + ", " + kind + " " +
+         number(f.stated) + ", exact / stated " + number(f.exact / f.stated);
+  };
+  if (first) tell("first", *first);
+  if (smallest) {
+    tell("smallest", *smallest);
+    t += "\n    again: kappa::testing::draw<network>(" + smallest->which.text() + ")";
+  }
+  if (!first && 2 * undecided > tried.instances)
+    t += "\n  most instances are too ill-conditioned to decide in double precision";
+  else if (!first && !holds())
+    t += "\n  the bound is infinite wherever it could be decided: it says nothing here (may_be_vacuous accepts that)";
+  return t;
+}
+
+/// Tries a statement on random instances of the network `Net` and shrinks the first failure. `claims` overrides what
+/// the statement says of itself: `equality` asks whether a bound is attained. Reproducible for a sweep.
+/// A network the statement does not cover is refused in one sentence that names the layer.
+template <network_type Net, theory::statement Statement>
+verdict try_statement(Statement const& s, sweep const& plan = {},
+                      theory::relation claims = theory::detail::relation_of<Statement>()) {
+  static_assert(theory::detail::refuse_unless_covered<Net, Statement>());
+  verdict v{.statement = Statement::name, .network = {}, .claims = claims, .tried = plan, .first = {}, .smallest = {}};
+  if constexpr (theory::detail::obstacle_to<Net>(theory::detail::needs_of<Statement>()).why ==
+                theory::detail::obstacle_kind::none) {
+    v.network = detail::name_of_network<Net>();
+    return detail::run(std::move(v), Net::input_shape.size(), [&](instance const& which) {
+      drawn const d = draw<Net>(which);
+      theory::linear_gauss_newton<Net> const g(d.theta, theory::covariance_of(d.inputs));
+      // A zero map has no condition number, and nothing is said about it.
+      if (g.rank() == 0) return trial{which, 0, 0, outcome::undecided};
+      return detail::judge(which, claims, g.order(), g.condition_number(), theory::detail::number_of(s(g)));
+    });
+  } else {
+    return v;
+  }
+}
+
+}  // namespace testing
+}  // namespace kappa::inline KAPPA_ARCH

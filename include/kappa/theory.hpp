@@ -1,0 +1,9 @@
+#pragma once
+/// \file
+/// Condition numbers of the Gauss-Newton matrix of linear networks: exact values, bounds, their hypotheses.
+
+#include <kappa/theory/bounds.hpp>
+#include <kappa/theory/covariance.hpp>
+#include <kappa/theory/gauss_newton.hpp>
+#include <kappa/theory/linear_network.hpp>
+#include <kappa/theory/report.hpp>

@@ -1,0 +1,127 @@
+#pragma once
+/// \file
+/// The second moments of the data, and how κ counts eigenvalues.
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <span>
+#include <string>
+#include <utility>
+
+#include <kappa/algebra/lapack.hpp>
+#include <kappa/tensor/array.hpp>
+#include <kappa/tensor/errors.hpp>
+#include <kappa/tensor/finite.hpp>
+
+namespace kappa::inline KAPPA_ARCH {
+namespace theory {
+
+/// Eigenvalues below this fraction of the largest count as zero.
+inline constexpr double zero_threshold = 4096 * std::numeric_limits<double>::epsilon();
+
+/// The ends of a positive semidefinite spectrum.
+struct spectrum_ends {
+  double largest = 0;
+  double smallest = 0;           ///< exactly 0 when the matrix is singular to working precision
+  double smallest_non_zero = 0;  ///< 0 only for the zero matrix
+  std::size_t rank = 0;
+};
+
+/// The ends of the spectrum whose eigenvalues are given in descending order.
+inline spectrum_ends ends_of(std::span<double const> descending) {
+  if (descending.empty()) return {};
+  spectrum_ends e{.largest = std::max(descending.front(), 0.0)};
+  for (double x : descending)
+    if (x > zero_threshold * e.largest) {
+      ++e.rank;
+      e.smallest_non_zero = x;
+    }
+  if (e.rank == descending.size()) e.smallest = e.smallest_non_zero;
+  return e;
+}
+
+/// The pseudo condition number: the largest eigenvalue over the smallest non-zero one; λ_max / λ_min when nonsingular.
+/// \throws singular_matrix when every eigenvalue is zero.
+inline double condition_number(spectrum_ends const& e) {
+  if (e.rank == 0) throw singular_matrix("condition_number: every eigenvalue is zero");
+  return e.largest / e.smallest_non_zero;
+}
+
+/// The uncentred covariance Σ = XᵀX / n of the data, decomposed: Σ = Sᵀ diag(s) S with the rows of S [r, d] an
+/// orthonormal basis of the range of Σ and s > 0 descending.
+class covariance {
+ public:
+  /// From Σ itself, [d, d], symmetric and positive semidefinite. 9 d³ flops.
+  /// \throws shape_mismatch when it is not square; invalid_value when an entry is not finite, when it is not
+  /// symmetric or has a negative eigenvalue to working precision, and when it is zero.
+  explicit covariance(matrix<double> sigma) {
+    auto const n = lapack::detail::order_of(sigma);
+    check_finite("covariance", std::span<double const>(elements(sigma)));
+    double largest = 0;
+    for (std::size_t i = 0; i < sigma.size(); ++i) {
+      largest = std::max(largest, std::abs(sigma.data()[i]));
+    }
+    for (std::size_t i = 0; i < n; ++i)
+      for (std::size_t j = 0; j < i; ++j)
+        if (std::abs(sigma(i, j) - sigma(j, i)) > zero_threshold * largest)
+          throw invalid_value("covariance: not symmetric at (" + std::to_string(i) + ", " + std::to_string(j) + ")");
+    auto e = lapack::symmetric_eigen(std::move(sigma));
+    auto const ends = ends_of(elements(e.values));
+    if (ends.rank == 0) throw invalid_value("covariance: the matrix is zero or has no positive eigenvalue");
+    if (e.values(n - 1) < -zero_threshold * ends.largest)
+      throw invalid_value("covariance: the eigenvalue " + std::to_string(e.values(n - 1)) + " is negative");
+    values = zeros<double>(ends.rank);
+    vectors = zeros<double>(ends.rank, n);
+    std::copy_n(e.values.data(), ends.rank, values.data());
+    std::copy_n(e.vectors.data(), ends.rank * n, vectors.data());
+  }
+
+  std::size_t dimension() const { return vectors.shape(1); }
+  /// r, the rank of Σ: how many directions the data span.
+  std::size_t rank() const { return values.size(); }
+  /// s, the non-zero eigenvalues, descending, [r].
+  vector<double> const& eigenvalues() const { return values; }
+  /// S, one unit eigenvector a row, [r, d].
+  matrix<double> const& basis() const { return vectors; }
+  /// κ(Σ) over the directions the data span.
+  double condition_number() const { return values(0) / values(rank() - 1); }
+  /// Σ^{1/2}, [d, d], symmetric positive semidefinite.
+  matrix<double> square_root() const {
+    auto scaled = vectors;
+    for (std::size_t i = 0; i < rank(); ++i)
+      for (std::size_t j = 0; j < dimension(); ++j) scaled(i, j) *= std::sqrt(values(i));
+    auto root = zeros<double>(dimension(), dimension());
+    lapack::gemm(true, false, dimension(), dimension(), rank(), 1.0, vectors.data(), scaled.data(), 0.0, root.data());
+    return root;
+  }
+
+ private:
+  vector<double> values;
+  matrix<double> vectors;
+};
+
+/// The uncentred covariance XᵀX / n of inputs X [n, d], one sample a row, accumulated in double. n d² flops.
+/// \throws capacity_exceeded when there is no sample; invalid_value when an input is not finite or all are zero.
+template <real T>
+covariance covariance_of(matrix<T> const& inputs) {
+  auto const n = inputs.shape(0);
+  if (n == 0) throw capacity_exceeded("covariance_of: there are no samples");
+  check_finite("covariance_of: the inputs", elements(inputs));
+  auto const d = inputs.shape(1);
+  auto sigma = zeros<double>(d, d);
+  constexpr std::size_t slab = 512;
+  auto wide = zeros<double>(std::min(slab, n), d);
+  for (std::size_t begin = 0; begin < n; begin += slab) {
+    auto const rows = std::min(slab, n - begin);
+    for (std::size_t i = 0; i < rows * d; ++i) wide.data()[i] = static_cast<double>(inputs.data()[begin * d + i]);
+    lapack::gemm(true, false, d, d, rows, 1.0 / static_cast<double>(n), wide.data(), wide.data(), 1.0, sigma.data());
+  }
+  for (std::size_t i = 0; i < d; ++i)  // a product of two copies is symmetric to rounding only
+    for (std::size_t j = 0; j < i; ++j) sigma(i, j) = sigma(j, i) = (sigma(i, j) + sigma(j, i)) / 2;
+  return covariance(std::move(sigma));
+}
+
+}  // namespace theory
+}  // namespace kappa::inline KAPPA_ARCH
