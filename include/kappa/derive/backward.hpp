@@ -87,6 +87,7 @@ struct backward {
     std::size_t const rows = c.samples * S.positions;
     T const* const x = c.value(o.a_value);
     auto const bias_of = [&](T* block) { return S.bias ? block + weight : nullptr; };
+    if constexpr (S.unreached) std::fill_n(c.at(o.adjoint), columns * rows * out, T(0));
 
     if constexpr (places::keeps_gradient) {
       T* const dw = c.fixed + places::gradient + o.offset;

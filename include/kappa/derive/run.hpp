@@ -78,7 +78,7 @@ struct runner {
     loss_step<T, Objective, R>(c);
     if constexpr (goes_backward)
       for (unsigned i = all::count; i-- > 0;) {
-        if (!plan.nodes[i].active) continue;
+        if (!plan.nodes[i].active || plan.nodes[i].adjoint == place_of::none) continue;
         // The linear quantities and the pull first: the variance needs this layer's gradient complete.
         backwards[i](c, all::places[i]);
         if (quadratics[i] != nullptr) quadratics[i](c, all::places[i]);

@@ -24,6 +24,7 @@ struct signature {
   bool skips_mask = false;
   bool has_epilogue = false;
   bool has_mask = false;
+  bool unreached = false;
   activation_rule const* act = nullptr;       ///< of an activation
   activation_rule const* epilogue = nullptr;  ///< of a dense: applied to its rows
   activation_rule const* mask = nullptr;      ///< of a dense: its derivative ends the pull
@@ -100,6 +101,7 @@ struct steps {
       s.skips_mask = p.masked;
       s.has_epilogue = p.epilogue >= 0;
       s.has_mask = p.mask >= 0;
+      s.unreached = p.unreached;
       s.act = x.act;
       s.map = x.map;
       s.numerator = x.numerator;

@@ -42,6 +42,7 @@ struct node_plan {
   contribution to_a = contribution::none;
   contribution to_b = contribution::none;
   int position = 0;        ///< dense: where its positions begin among those of all uses of its weight
+  bool unreached = false;  ///< the output does not depend on it
   bool completes = false;  ///< dense: the last use of its weight to be met going backward
 };
 
@@ -180,6 +181,12 @@ constexpr auto plan_of(request const& r, stream_set const& streams) {
       node const& x = at[i];
       if (!plan[i].active) continue;
       int const t = backward_time(i);
+      if (adjoint[i] < 0) {  // the output does not depend on this node: zero vectors, and nothing to pull
+        plan[i].unreached = true;
+        if (x.op == operation::dense)
+          adjoint[i] = buffers.push({streams.columns * x.out.size(), t, r.ggn ? end_time : t, 0});
+        continue;
+      }
       keep(adjoint[i], t);
       bool const a_active = x.a >= 0 && plan[x.a].active;
       bool const b_active = x.b >= 0 && plan[x.b].active;
