@@ -39,6 +39,24 @@ struct misread_eq_7 {
   }
 };
 
+/// The Loewner bound with A_l and C_l = diag(√s) B_l diag(√s) bounded the wrong way round.
+struct inverted_loewner {
+  static constexpr char const* name = "Loewner, ends exchanged";
+  double operator()(theory::small_gauss_newton const& g) const {
+    auto above = zeros<double>(g.data().rank(), g.data().rank());
+    auto below = above;
+    for (std::size_t l = 0; l < g.depth(); ++l) {
+      auto const c = g.weighted_right(l);
+      for (std::size_t i = 0; i < c.size(); ++i) {
+        above.data()[i] += g.left_spectrum(l).smallest * c.data()[i];
+        below.data()[i] += g.left_spectrum(l).largest * c.data()[i];
+      }
+    }
+    auto const high = lapack::symmetric_eigenvalues(above), low = lapack::symmetric_eigenvalues(below);
+    return high(0) / low(low.size() - 1);
+  }
+};
+
 /// What a list of networks gives together.
 struct tally {
   int instances = 0, failures = 0, vacuous = 0, undecided = 0;
@@ -80,7 +98,8 @@ TEST_CASE("Eq. (7) has no violation on 1,400 random linear networks, rectangular
 
 TEST_CASE("The other upper bounds have no violation either") {
   auto const plan = sweep{.instances = 100, .seed = 3000};
-  for (auto const& t : {try_on<linear::all>(theory::eq_7_convex, plan), try_on<linear::all>(theory::max_bound, plan)}) {
+  for (auto const& t : {try_on<linear::all>(theory::eq_7_convex, plan), try_on<linear::all>(theory::max_bound, plan),
+                        try_on<linear::all>(theory::loewner_bound, plan)}) {
     CHECK(t.failures == 0);
     CHECK(t.decided() >= 400);
   }
@@ -104,6 +123,7 @@ TEST_CASE("Misread with non-zero singular values, both are violated") {
     REQUIRE(v.smallest);
     CHECK(v.smallest->exact > 1.01 * v.smallest->stated);
   }
+  CHECK(testing::try_statement<linear::deep>(inverted_loewner{}).failures > 20);
   // The right readings on the same networks.
   CHECK(testing::try_statement<linear::bottleneck>(theory::lemma_2).failures == 0);
   CHECK(testing::try_statement<linear::bottleneck>(theory::flag_bound).holds());
@@ -143,7 +163,7 @@ TEST_CASE("Lemma 2 is an equality on white data") {
 }
 
 TEST_CASE("How the bounds stand to one another") {
-  int finite = 0;
+  int finite = 0, tighter = 0;
   linear::for_each<linear::all>([&]<class Net>(std::type_identity<Net>) {
     for (std::uint64_t seed = 0; seed < 20; ++seed) {
       auto const d =
@@ -159,6 +179,14 @@ TEST_CASE("How the bounds stand to one another") {
         double const two = theory::lemma_2(g).value;
         CHECK((two == seven || std::abs(two / seven - 1) <= 1e-12));
       }
+      double const loewner = theory::loewner_bound(g).value, exact = g.condition_number();
+      CHECK(loewner <= seven * (1 + 1e-12));
+      // The Loewner bound is exact at depth two and for one output.
+      if ((g.depth() == 2 || g.outputs() == 1) && std::isfinite(loewner)) CHECK(std::abs(loewner / exact - 1) <= 1e-10);
+      if (g.depth() > 3 && std::isfinite(loewner)) {
+        tighter += loewner < 0.9 * seven;
+        CHECK(loewner > exact * (1 + 1e-6));
+      }
       if (std::isfinite(seven)) {
         CHECK(g.rank() == g.order());  // a finite bound says that G has full rank k r
         CHECK(std::abs(theory::flag_bound(g).value / seven - 1) <= 1e-12);
@@ -167,6 +195,7 @@ TEST_CASE("How the bounds stand to one another") {
     }
   });
   CHECK(finite > 150);
+  CHECK(tighter > 5);
 }
 
 TEST_CASE("A report's rows are the numbers themselves") {
@@ -178,7 +207,7 @@ TEST_CASE("A report's rows are the numbers themselves") {
   CHECK(report.rank == 24);
   CHECK(std::abs(report.data / 9 - 1) <= 1e-12);
   auto const rows = report.rows();
-  REQUIRE(rows.size() == 6);
+  REQUIRE(rows.size() == 7);
   CHECK(rows[2].name == "Lemma 2");
   CHECK(rows[2].value == theory::lemma_2(g).value);
   CHECK(rows[2].slack >= 1);
@@ -188,5 +217,5 @@ TEST_CASE("A report's rows are the numbers themselves") {
   auto const vacuous = theory::condition_report<linear::bottleneck>(necked.theta, necked.inputs);
   CHECK(vacuous.bounds.front().value == std::numeric_limits<double>::infinity());
   CHECK(vacuous.text().find("vacuous") != std::string::npos);
-  CHECK(std::isfinite(vacuous.bounds.back().value));
+  CHECK(std::isfinite(vacuous.bounds[3].value));
 }

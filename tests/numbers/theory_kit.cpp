@@ -1,5 +1,5 @@
 // The kit for users' own tests: a statement that holds passes, a false one fails and says where.
-// [a test]
+// [a_test]
 #include <catch2/catch.hpp>
 
 #include <kappa/declare.hpp>
@@ -14,15 +14,15 @@ TEST_CASE("The bounds hold for my network") {
   REQUIRE_THAT(network_of<mine>, satisfies(theory::eq_7));
   REQUIRE_THAT(network_of<mine>, attains(theory::lemma_2, sweep{.instances = 100, .seed = 7, .whitened = true}));
 }
-// [/a test]
+// [/a_test]
 
-// [a statement]
+// [a_statement]
 /// A guess: the data's condition number bounds the network's.
 struct my_guess {
   static constexpr char const* name = "my guess";
   double operator()(theory::small_gauss_newton const& g) const { return g.data().condition_number(); }
 };
-// [/a statement]
+// [/a_statement]
 
 namespace {
 

@@ -47,7 +47,7 @@ struct instance {
     char number[32];
     std::snprintf(number, sizeof number, "%.17g", data_condition);
     return "{.seed = " + std::to_string(seed) + ", .samples = " + std::to_string(samples) +
-           ", .law = weights::" + name_of(law) + ", .data_condition = " + number + "}";
+           ", .law = kappa::testing::weights::" + name_of(law) + ", .data_condition = " + number + "}";
   }
 };
 

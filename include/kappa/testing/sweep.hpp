@@ -190,7 +190,7 @@ inline std::string verdict::text() const {
   if (first) tell("first", *first);
   if (smallest) {
     tell("smallest", *smallest);
-    t += "\n    again: kappa::testing::draw<network>(" + smallest->which.text() + ")";
+    t += "\n    again: kappa::testing::draw<Net>(" + smallest->which.text() + ")";
   }
   if (!first && 2 * undecided > tried.instances)
     t += "\n  most instances are too ill-conditioned to decide in double precision";

@@ -9,7 +9,7 @@
 #include <cstddef>
 #include <limits>
 #include <span>
-#include <vector>
+#include <utility>
 
 #include <kappa/theory/gauss_newton.hpp>
 
@@ -199,6 +199,39 @@ struct flag_bound_t : detail::statement_base<flag_bound_t> {
   }
 };
 inline constexpr flag_bound_t flag_bound{};
+
+/// Partial Loewner bound: with C_l = diag(√s) B_l diag(√s), so that Ĝ = Σ_l A_l ⊗ C_l,
+///
+///     λ_max(Ĝ) <= min { λ_max(Σ_l λ_max(A_l) C_l), λ_max(Σ_l λ_max(C_l) A_l) },
+///     λ_min(Ĝ) >= max { λ_min(Σ_l λ_min(A_l) C_l), λ_min(Σ_l λ_min(C_l) A_l) },
+///
+/// because λ_min(A_l) I <= A_l <= λ_max(A_l) I. Never above Eq. (7), and free of its factor κ(Σ); exact for one hidden
+/// layer and for one output. 2 + L eigenproblems of order k or r. +infinity when both lower ends are zero.
+struct loewner_bound_t : detail::statement_base<loewner_bound_t> {
+  static constexpr char const* name = "Loewner bound";
+  static constexpr char const* hypotheses = "linear, no bias";
+  static constexpr char const* source = "kappa, docs/conditioning.md";
+
+  static double value(small_gauss_newton const& g) {
+    matrix<double> right_above, right_below, left_above, left_below;
+    auto const add = [](matrix<double>& sum, double weight, matrix<double> const& m) {
+      if (sum.size() == 0) sum = zeros<double>(m.shape(0), m.shape(1));
+      for (std::size_t i = 0; i < m.size(); ++i) sum.data()[i] += weight * m.data()[i];
+    };
+    for (std::size_t l = 0; l < g.depth(); ++l) {
+      auto const c = g.weighted_right(l);
+      auto const a_ends = g.left_spectrum(l), c_ends = ends_of(elements(lapack::symmetric_eigenvalues(c)));
+      add(right_above, a_ends.largest, c);
+      add(right_below, a_ends.smallest, c);
+      add(left_above, c_ends.largest, g.left(l));
+      add(left_below, c_ends.smallest, g.left(l));
+    }
+    auto const ends = [](matrix<double>& m) { return ends_of(elements(lapack::symmetric_eigenvalues(std::move(m)))); };
+    return detail::quotient(std::min(ends(right_above).largest, ends(left_above).largest),
+                            std::max(ends(right_below).smallest, ends(left_below).smallest));
+  }
+};
+inline constexpr loewner_bound_t loewner_bound{};
 
 /// The exact κ of one hidden layer for any Σ: with W Wᵀ = P diag(λ) Pᵀ the small matrix is block diagonal, so
 ///

@@ -51,9 +51,8 @@ struct condition_summary {
 };
 
 /// κ(G) of the linear network `Net` at theta, on data of the given covariance, with Lemma 2 where the network has one
-/// hidden layer, Eq. (7), its max form and the flag bound. Costs the eigenvalues of Ĝ: 4/3 (k r)³ flops, and k
-/// problems of order r with one hidden layer.
-/// \throws as linear_gauss_newton.
+/// hidden layer, Eq. (7), its max form, the flag bound and the Loewner bound. Costs the eigenvalues of Ĝ: 4/3 (k r)³
+/// flops, and k problems of order r with one hidden layer. \throws as linear_gauss_newton.
 template <network_type Net, real T>
 condition_summary condition_report(std::span<T const> theta, covariance const& data) {
   linear_gauss_newton<Net> const g(theta, data);
@@ -63,6 +62,7 @@ condition_summary condition_report(std::span<T const> theta, covariance const& d
     report.bounds.push_back(eq_7(g));
     report.bounds.push_back(max_bound(g));
     report.bounds.push_back(flag_bound(g));
+    report.bounds.push_back(loewner_bound(g));
   }
   return report;
 }
