@@ -113,7 +113,7 @@ class kfac_layer {
     return lambda;
   }
 
-  /// u = (B ⊗ A + λ I)⁻¹ g on this layer's part of the flat vectors (kfac.md 2.2, 1: exact, in the eigenbasis).
+  /// u = (B ⊗ A + λ I)⁻¹ g on this layer's part of the flat vectors in the eigenbasis, exact.
   /// 4 · out · in · (out + in) flops; x and half hold size() elements.
   void precondition(double lambda, std::span<T const> g, std::span<T> u, T* x, T* half) const {
     auto const offset = static_cast<std::size_t>(shape.offset);
@@ -161,7 +161,7 @@ class kfac_layer {
 /// Decompositions are in double and allocate; an update of the factors allocates the short list of its views; other
 /// steps allocate nothing. Memory: the workspaces, 2 P scalars, and per layer four matrices, two of order in (+ 1)
 /// and two of order out. The factors are averaged in T. A step is 4 Σ out · in · (out + in) flops beyond `derive`.
-/// Sources: Martens and Grosse 2015; Ba et al. 2017 for the clip; Pauloski et al. 2020 for the exact damping.
+/// Sources: Martens and Grosse 2015; Ba, Grosse and Martens 2017 for the clip.
 template <objective_type Objective, real T, auto Curvature = kfac<expand>>
 class kfac_optimiser {
   static constexpr auto curvature_asked = Curvature;

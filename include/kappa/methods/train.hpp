@@ -26,7 +26,7 @@ struct training_record {
 
 /// Takes one step per mini-batch and epoch, changing theta [P], and returns the record of every step. After each one
 /// `observer(record)` is called: to report progress, to change the learning rate, to evaluate. One that returns bool
-/// ends the training by returning false. Results depend on the seed only, bit for bit.
+/// ends the training by returning false. The same seeds, build and thread count give the same bits.
 /// \throws what the data's checks and the optimiser's steps throw; theta is then as the last good step left it.
 template <optimiser Optimiser, class Theta, class Observer>
 requires std::invocable<Observer&, training_record const&> std::vector<training_record> train(
