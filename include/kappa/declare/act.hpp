@@ -126,7 +126,6 @@ struct relu {
 
 template <int Numerator, int Denominator>
 struct leaky_relu {
-  static_assert(Numerator > 0 && Denominator > Numerator, "kappa: leaky_relu wants a slope between 0 and 1");
   static constexpr auto kind = activation_kind::leaky_relu;
   static constexpr int slope_numerator = Numerator;
   static constexpr int slope_denominator = Denominator;
@@ -208,6 +207,27 @@ struct silu {
 
 }  // namespace activations
 
+namespace static_detail {
+// Assertions stand in functions, not in classes: so each mistake is one error, and a usable term comes back.
+template <class A>
+constexpr auto checked_activation() {
+  static_assert(activation<A>,
+                "kappa: an activation is a struct with a `name` and three static functions, value(s), "
+                "first_derivative(s) and second_derivative(s), for float, double and long double, each returning the "
+                "type of s");
+  if constexpr (activation<A>) {
+    return activation_t<A>{};
+  } else {
+    return activation_t<activations::identity>{};
+  }
+}
+template <int Numerator, int Denominator>
+constexpr auto checked_leaky() {
+  static_assert(Numerator > 0 && Denominator > Numerator, "kappa: leaky wants a slope between 0 and 1");
+  return activation_t<activations::leaky_relu<Numerator, Denominator>>{};
+}
+}  // namespace static_detail
+
 namespace act {
 // Qualified on purpose: a bare `tanh` would be ambiguous with the one of <cmath>.
 inline constexpr activation_t<activations::identity> identity{};
@@ -215,15 +235,15 @@ inline constexpr activation_t<activations::relu> relu{};
 inline constexpr activation_t<activations::leaky_relu<1, 100>> leaky_relu{};
 /// leaky_relu with a slope of one's own.
 template <int Numerator, int Denominator>
-inline constexpr activation_t<activations::leaky_relu<Numerator, Denominator>> leaky{};
+inline constexpr auto leaky = static_detail::checked_leaky<Numerator, Denominator>();
 inline constexpr activation_t<activations::tanh> tanh{};
 inline constexpr activation_t<activations::sigmoid> sigmoid{};
 inline constexpr activation_t<activations::softplus> softplus{};
 inline constexpr activation_t<activations::gelu> gelu{};
 inline constexpr activation_t<activations::silu> silu{};
 /// A user's own activation: a struct that models `activation`.
-template <activation A>
-inline constexpr activation_t<A> custom{};
+template <class A>
+inline constexpr auto custom = static_detail::checked_activation<A>();
 }  // namespace act
 
 }  // namespace kappa

@@ -86,6 +86,41 @@ constexpr auto operator*(F, G) {
   return typename static_detail::joined<gated, F, G>::type{};
 }
 
+namespace static_detail {
+// Whether only one of two operands is a term, or in a traced function a variable.
+template <class F, class G>
+constexpr bool mismatched() {
+  return term<F> != term<G> || std::same_as<F, variable> != std::same_as<G, variable>;
+}
+
+// One sentence about it. The operand that fits comes back, so that no second error follows.
+template <class F, class G>
+constexpr auto refuse_operand(F const& f, G const& g) {
+  static_assert(
+      term<F> && term<G>,
+      "kappa: one side of this |, + or * is not a term of a network. A loss goes into `objective`, a network "
+      "N joins as `N::declaration{}`, a factor is `scale<...>`; in a traced function a term is called, `dense<64>(x)`");
+  if constexpr (std::same_as<F, variable> || (term<F> && !std::same_as<G, variable>)) {
+    return f;
+  } else {
+    return g;
+  }
+}
+}  // namespace static_detail
+
+template <class F, class G>
+requires(static_detail::mismatched<F, G>()) constexpr auto operator|(F const& f, G const& g) {
+  return static_detail::refuse_operand(f, g);
+}
+template <class F, class G>
+requires(static_detail::mismatched<F, G>()) constexpr auto operator+(F const& f, G const& g) {
+  return static_detail::refuse_operand(f, g);
+}
+template <class F, class G>
+requires(static_detail::mismatched<F, G>()) constexpr auto operator*(F const& f, G const& g) {
+  return static_detail::refuse_operand(f, g);
+}
+
 /// `residual(f)` is `id + f`.
 template <term F>
 constexpr auto residual(F f) {

@@ -12,11 +12,22 @@ namespace kappa {
 /// `input<Extent...>`: where a network starts; one sample has these extents, rank 1 to 3.
 template <int... Extent>
 struct input_t : term_base<input_t<Extent...>> {
-  static_assert(sizeof...(Extent) >= 1 && sizeof...(Extent) <= 3, "kappa: input wants 1 to 3 extents");
   static constexpr int emit(auto& g, int x) { return g.input(x, shape{sizeof...(Extent), {Extent...}}); }
 };
+namespace static_detail {
 template <int... Extent>
-inline constexpr input_t<Extent...> input{};
+constexpr auto checked_input() {
+  constexpr bool fits = sizeof...(Extent) >= 1 && sizeof...(Extent) <= 3;
+  static_assert(fits, "kappa: input wants 1 to 3 extents");
+  if constexpr (fits) {
+    return input_t<Extent...>{};
+  } else {
+    return input_t<1, 1, 1>{};  // so that no second error follows
+  }
+}
+}  // namespace static_detail
+template <int... Extent>
+inline constexpr auto input = static_detail::checked_input<Extent...>();
 
 /// Asks `dense` for a layer without bias.
 struct no_bias_t {};
@@ -63,11 +74,17 @@ inline constexpr flatten_t flatten{};
 /// `scale<Numerator, Denominator>`: multiplication by a fixed rational.
 template <int Numerator, int Denominator>
 struct scale_t : term_base<scale_t<Numerator, Denominator>> {
-  static_assert(Denominator > 0, "kappa: scale wants a positive denominator");
   static constexpr int emit(auto& g, int x) { return g.scale(x, Numerator, Denominator); }
 };
+namespace static_detail {
+template <int Numerator, int Denominator>
+constexpr auto checked_scale() {
+  static_assert(Denominator > 0, "kappa: scale wants a positive denominator");
+  return scale_t<Numerator, Denominator>{};
+}
+}  // namespace static_detail
 template <int Numerator, int Denominator = 1>
-inline constexpr scale_t<Numerator, Denominator> scale{};
+inline constexpr auto scale = static_detail::checked_scale<Numerator, Denominator>();
 
 /// `mean_over_positions`: the average over the leading axes, [positions, features] -> [features]. As the third
 /// argument of `objective` it is the reduction that averages the loss over samples and positions.

@@ -5,6 +5,7 @@
 #include <concepts>
 #include <span>
 
+#include <kappa/declare/algebra.hpp>
 #include <kappa/declare/shape.hpp>
 #include <kappa/declare/term.hpp>
 
@@ -67,16 +68,29 @@ constexpr map_functions<T> map_functions_of() {
 }  // namespace static_detail
 
 template <differentiable_map M>
-inline constexpr map_rule map_rule_of{M::name, [](shape s) { return M::output(s); },
-                                      static_detail::map_functions_of<float, M>(), static_detail::map_functions_of<double, M>(),
-                                      static_detail::map_functions_of<long double, M>()};
+inline constexpr map_rule map_rule_of{
+    M::name, [](shape s) { return M::output(s); }, static_detail::map_functions_of<float, M>(),
+    static_detail::map_functions_of<double, M>(), static_detail::map_functions_of<long double, M>()};
 
 /// `map<M>`: the term of a user's differentiable map.
 template <differentiable_map M>
 struct map_t : term_base<map_t<M>> {
   static constexpr int emit(auto& g, int x) { return g.map(x, &map_rule_of<M>); }
 };
-template <differentiable_map M>
-inline constexpr map_t<M> map{};
+namespace static_detail {
+template <class M>
+constexpr auto checked_map() {
+  static_assert(differentiable_map<M>,
+                "kappa: a map is a struct with a `name`, output(shape), apply(x, y), push(x, dx, dy), pull(x, gy, gx) "
+                "and push_pull(x, dx, gy, gx), all static");
+  if constexpr (differentiable_map<M>) {
+    return map_t<M>{};
+  } else {
+    return id;
+  }
+}
+}  // namespace static_detail
+template <class M>
+inline constexpr auto map = static_detail::checked_map<M>();
 
 }  // namespace kappa

@@ -10,7 +10,6 @@ namespace kappa {
 /// their copy. `repeat<1>(f)` is f.
 template <int N, term F>
 struct repeat_t : term_base<repeat_t<N, F>> {
-  static_assert(N >= 1, "kappa: repeat wants at least one copy");
   static constexpr int emit(auto& g, int x) {
     if constexpr (N == 1) return F::emit(g, x);
     for (int i = 0; i < N; ++i) {
@@ -23,13 +22,13 @@ struct repeat_t : term_base<repeat_t<N, F>> {
 };
 template <int N, term F>
 constexpr repeat_t<N, F> repeat(F) {
+  static_assert(N >= 1, "kappa: repeat wants at least one copy");
   return {};
 }
 
 /// `tied_repeat<N>(f)`: f | f | ... N times, every copy with the parameters of the first: a recurrence.
 template <int N, term F>
 struct tied_repeat_t : term_base<tied_repeat_t<N, F>> {
-  static_assert(N >= 1, "kappa: tied_repeat wants at least one copy");
   static constexpr int emit(auto& g, int x) {
     auto const tied = g.begin_tied();
     x = F::emit(g, x);
@@ -43,6 +42,7 @@ struct tied_repeat_t : term_base<tied_repeat_t<N, F>> {
 };
 template <int N, term F>
 constexpr tied_repeat_t<N, F> tied_repeat(F) {
+  static_assert(N >= 1, "kappa: tied_repeat wants at least one copy");
   return {};
 }
 

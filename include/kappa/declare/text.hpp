@@ -13,7 +13,7 @@ struct text {
   template <int N>
   constexpr text(char const (&literal)[N]) {
     static_assert(N <= capacity, "kappa: a name has at most 31 characters");
-    for (int i = 0; i < N; ++i) s[i] = literal[i];
+    for (int i = 0; i < N && i < capacity; ++i) s[i] = literal[i];
   }
   constexpr bool empty() const { return s[0] == '\0'; }
   constexpr bool operator==(text const&) const = default;

@@ -72,40 +72,39 @@ constexpr sentence describe(diagnosis const& d) {
     case fault::none:
       break;
     case fault::widths_differ:
-      o << "widths " << d.expected << " and " << d.got << " meet at '" << d.at << "', node " << d.node;
+      o << "widths " << d.expected << " and " << d.got << " meet at `" << d.at << "`, node " << d.node;
       break;
     case fault::ranks_differ:
-      o << "ranks " << d.expected << " and " << d.got << " meet at '" << d.at << "', node " << d.node;
+      o << "ranks " << d.expected << " and " << d.got << " meet at `" << d.at << "`, node " << d.node;
       break;
     case fault::wrong_rank:
-      o << "'" << d.at << "' wants rank " << d.expected << " or more and has rank " << d.got << ", node " << d.node;
+      o << "`" << d.at << "` wants rank " << d.expected << " or more and has rank " << d.got << ", node " << d.node;
       break;
     case fault::unknown_label:
-      o << "recall of '" << d.at << "': none of the " << d.expected << " marks above node " << d.node
-        << " is called so";
+      o << "recall of `" << d.at << "`: no such mark among the " << d.expected << " above node " << d.node;
       break;
     case fault::tied_shapes_differ:
-      o << "tied weight '" << d.at << "' is of size " << d.expected << " first and of size " << d.got << " at node "
+      o << "tied weight `" << d.at << "` is of size " << d.expected << " first and of size " << d.got << " at node "
         << d.node;
       break;
     case fault::tied_bias_differs:
-      o << "tied weight '" << d.at << "' has " << d.expected << " bias first and " << d.got << " at node " << d.node;
+      o << "tied weight `" << d.at << "` has " << d.expected << " bias first and " << d.got << " at node " << d.node;
       break;
     case fault::no_input:
-      o << "node " << d.node << ", '" << d.at << "', has no input<...> before it";
+      o << "node " << d.node << ", `" << d.at << "`, has no input<...> before it";
       break;
     case fault::second_input:
       o << "a second input<...> at node " << d.node << ": a network has 1, not 2";
       break;
     case fault::no_outputs:
-      o << "'" << d.at << "' wants at least " << d.expected << " and got " << d.got << ", node " << d.node;
+      o << "`" << d.at << "` wants at least " << d.expected << " and got " << d.got << ", node " << d.node;
       break;
     case fault::map_refuses:
-      o << "'" << d.at << "' does not take a value of rank " << d.expected << " and " << d.got << " elements, node "
+      o << "`" << d.at << "` does not take a value of rank " << d.expected << " and " << d.got << " elements, node "
         << d.node;
       break;
     case fault::loss_does_not_fit:
-      o << "'" << d.at << "' wants " << d.expected << " outputs or more and node " << d.node << " gives " << d.got;
+      o << "`" << d.at << "` wants " << d.expected << " outputs or more and node " << d.node << " gives " << d.got;
       break;
   }
   return o;

@@ -10,7 +10,7 @@ namespace kappa {
 
 /// How the loss terms become one number: `mean`, `sum` or `mean_over_positions`.
 template <class R>
-concept reduction = std::same_as<R, mean_t> || std::same_as<R, sum_t> || std::same_as<R, mean_over_positions_t>;
+concept reduction = std::is_same_v<R, mean_t> || std::is_same_v<R, sum_t> || std::is_same_v<R, mean_over_positions_t>;
 
 /// L(θ) = ρ Σ_n Σ_m ℓ(F(θ, x_n)_m, y_nm), as a type:
 ///

@@ -1,0 +1,12 @@
+// refuses: is not a term of a network
+#include <kappa/declare.hpp>
+
+using namespace kappa;
+
+struct dropout {};  // does not derive from term_base
+
+#ifndef CORRECTED
+struct net : network<input<64> | dropout{} | dense<10>> {};
+#else
+struct net : network<input<64> | id | dense<10>> {};
+#endif

@@ -1,0 +1,10 @@
+// refuses: at least one copy
+#include <kappa/declare.hpp>
+
+using namespace kappa;
+
+#ifndef CORRECTED
+struct net : network<input<64> | repeat<0>(dense<64>) | dense<10>> {};
+#else
+struct net : network<input<64> | repeat<1>(dense<64>) | dense<10>> {};
+#endif

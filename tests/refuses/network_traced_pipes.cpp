@@ -1,0 +1,10 @@
+// refuses: is not a term of a network
+#include <kappa/declare.hpp>
+
+using namespace kappa;
+
+#ifndef CORRECTED
+struct net : network<input<64> | traced<[](variable x) { return x | dense<64>; }> | dense<10>> {};
+#else
+struct net : network<input<64> | traced<[](variable x) { return dense<64>(x); }> | dense<10>> {};
+#endif
