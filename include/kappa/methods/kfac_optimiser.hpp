@@ -212,30 +212,29 @@ class kfac_optimiser {
   /// cannot be inverted or decomposed. Theta and the momentum are then unchanged; the averages hold the batch.
   step_statistics step(std::span<T> theta, batch<T> const& b) {
     // The first step always: then there is nothing to precondition with.
-    if (taken % hyper.factor_period != 0 && updates > 0)
-      return finish(theta, derive(*gradient_work, theta, b, loss_value, gradient));
+    if (taken % hyper.factor_period != 0 && updates > 0) {
+      auto const q = derive(*gradient_work, theta, b, loss_value, gradient);
+      return finish(theta, q[gradient], detail::statistics_of(q, taken + 1));
+    }
     auto const quantity = curvature_asked(counter_random(hyper.seed, taken).bits() | 1u);
     auto const q = derive(work, theta, b, loss_value, gradient, quantity);
-    detail::statistics_of(q, taken + 1);  // before anything not finite gets into the averages
+    auto const s = detail::statistics_of(q, taken + 1);  // before anything not finite gets into the averages
     auto const factors = q.factors(quantity);
     for (std::size_t p = 0; p < layers.size(); ++p) layers[p].check(factors[p]);
     weight = hyper.factor_decay * weight + 1;
     for (std::size_t p = 0; p < layers.size(); ++p) layers[p].average(factors[p], weight);
     ++updates;
-    return finish(theta, q);
+    return finish(theta, q[gradient], s);
   }
 
  private:
-  template <class Derivation>
-  step_statistics finish(std::span<T> theta, Derivation const& q) {
-    auto s = detail::statistics_of(q, taken + 1);
+  step_statistics finish(std::span<T> theta, std::span<T const> g, step_statistics s) {
     if (taken % hyper.decomposition_period == 0 || decomposed == 0) {
       std::vector<typename detail::kfac_layer<T>::bases> fresh;
       for (auto const& layer : layers) fresh.push_back(layer.decompose());
       for (std::size_t p = 0; p < layers.size(); ++p) layers[p].take(std::move(fresh[p]));
       ++decomposed;
     }
-    auto const g = q[gradient];
     for (auto const& layer : layers)
       layer.precondition(layer.damping(hyper.damping, hyper.relative_damping), g, elements(direction), scratch.data(),
                          scratch.data() + half);
