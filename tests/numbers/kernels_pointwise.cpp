@@ -114,7 +114,7 @@ void check(double value_ulps, double derivative_ulps) {
   std::vector<T> a(n), first(n), second(n), g(n);
   for (std::size_t i = 0; i < n; ++i) g[i] = T(i % 2 ? -1.5 : 0.75);
   activate<T, Kind, 3, 20>(s.data(), a.data(), n);
-  auto const& v = derivative_from_output(Kind) ? a : s;
+  auto const& v = kappa::derivative_from_output(Kind) ? a : s;
   derivative_times<T, Kind, 3, 20>(v.data(), g.data(), first.data(), n);
   second_derivative<T, Kind, 3, 20>(v.data(), second.data(), n);
 
@@ -122,7 +122,7 @@ void check(double value_ulps, double derivative_ulps) {
   for (std::size_t i = 0; i < n; ++i) {
     value.see(a[i], expected<Kind>(0, s[i]), s[i]);
     auto const reference = [&](int order) {
-      return derivative_from_output(Kind) ? from_output<Kind>(order, v[i]) : expected<Kind>(order, v[i]);
+      return kappa::derivative_from_output(Kind) ? from_output<Kind>(order, v[i]) : expected<Kind>(order, v[i]);
     };
     auto e = reference(1);
     d1.see(first[i], {e.value * static_cast<real_t>(g[i]), e.size * std::abs(static_cast<real_t>(g[i]))}, s[i]);
@@ -161,7 +161,7 @@ void check(double value_ulps, double derivative_ulps) {
   REQUIRE(y[3] == y[2]);
   if (y[2] == 0) REQUIRE(std::signbit(y[3]));
   REQUIRE(std::isnan(y[4]));
-  if (derivative_from_output(Kind)) return;
+  if (kappa::derivative_from_output(Kind)) return;
   std::vector<T> ones(5, T(1)), d(5), dd(5);
   derivative_times<T, Kind>(special.data(), ones.data(), d.data(), 5);
   second_derivative<T, Kind>(special.data(), dd.data(), 5);

@@ -6,4 +6,9 @@ namespace kappa {
 
 enum class activation_kind { identity, relu, leaky_relu, tanh, sigmoid, softplus, gelu, silu, custom };
 
+/// Whether φ' and φ'' are taken from the activation's output, so that its input need not be kept.
+constexpr bool derivative_from_output(activation_kind kind) {
+  return kind != activation_kind::gelu && kind != activation_kind::silu && kind != activation_kind::custom;
+}
+
 }  // namespace kappa

@@ -19,6 +19,14 @@ struct target {
 
 struct loss_tag {};
 
+namespace static_detail {
+// What `sample` draws from, as far as the concept knows.
+struct random_source {
+  double uniform();
+  double normal();
+};
+}  // namespace static_detail
+
 /// A loss ℓ(f, y) on the last axis of the output, convex in f. With C = f.size() and K = root_columns(C):
 /// - `value(f, y)`, and `gradient(f, y, g)`: g = ∇ℓ, [C];
 /// - `root(f, y, s)`: s is [K, C], and Σ_k s_k s_kᵀ = ∇²ℓ exactly;
@@ -29,11 +37,12 @@ struct loss_tag {};
 ///   target, or nullptr.
 template <class L>
 concept loss = std::is_base_of_v<loss_tag, L> && std::is_empty_v<L> &&
-    requires(std::span<double const> f, target<double> y, std::span<double> g) {
+    requires(std::span<double const> f, target<double> y, std::span<double> g, static_detail::random_source& random) {
   { L::value(f, y) } -> std::same_as<double>;
   L::gradient(f, y, g);
   L::root(f, y, g);
   L::hessian_times(f, y, f, g);
+  L::template sample<double>(f, random, g);
   { L::root_columns(2) } -> std::same_as<int>;
   { L::smallest_output } -> std::convertible_to<int>;
   { L::takes_labels } -> std::convertible_to<bool>;

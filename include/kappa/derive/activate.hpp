@@ -23,7 +23,7 @@ void activate(T const* s, T* a, std::size_t n) {
   }
 }
 
-/// out = g ∘ φ'; `v` is the activation's output or its input, as `from_output` says. out may be g.
+/// out = g ∘ φ'; `v` is the activation's output or its input, as `derivative_from_output` says. out may be g.
 template <class T, activation_rule const* Rule>
 void derivative_times(T const* v, T const* g, T* out, std::size_t n) {
   if constexpr (Rule->kind == activation_kind::custom) {

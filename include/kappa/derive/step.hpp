@@ -73,8 +73,8 @@ struct steps {
   // What a node's derivative is taken from: its output, or its input when the output does not tell.
   static constexpr int mask_value(int i) {
     auto const& x = network::nodes[static_cast<unsigned>(i)];
-    return from_output(x.act->kind) ? plan.nodes[static_cast<unsigned>(i)].value
-                                    : plan.nodes[static_cast<unsigned>(x.a)].value;
+    return derivative_from_output(x.act->kind) ? plan.nodes[static_cast<unsigned>(i)].value
+                                               : plan.nodes[static_cast<unsigned>(x.a)].value;
   }
 
   static constexpr auto signatures = [] {

@@ -12,11 +12,6 @@
 namespace kappa::inline KAPPA_ARCH {
 namespace kernels {
 
-/// Whether φ' and φ'' are computed from the output φ(s); otherwise they need the input s.
-constexpr bool derivative_from_output(activation_kind kind) {
-  return kind != activation_kind::gelu && kind != activation_kind::silu && kind != activation_kind::custom;
-}
-
 namespace detail {
 
 // φ, φ' and φ'' on one vector. v is the output or the input, as derivative_from_output says.

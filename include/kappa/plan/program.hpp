@@ -63,11 +63,6 @@ struct program_value {
   int elements_per_sample = 0;  ///< the arena's part that grows with the batch
 };
 
-/// Whether an activation's derivative is taken from its output, so that its input need not be kept.
-constexpr bool from_output(activation_kind k) {
-  return k != activation_kind::gelu && k != activation_kind::silu && k != activation_kind::custom;
-}
-
 template <network_type Network>
 constexpr auto plan_of(request const& r, stream_set const& streams) {
   constexpr int n = Network::node_count;
@@ -108,7 +103,7 @@ constexpr auto plan_of(request const& r, stream_set const& streams) {
     } else if (x.op == operation::reshape || is_identity(i)) {
       value[i] = value[x.a];
       plan[i].moves_nothing = true;
-    } else if (x.op == operation::activation && consumed[x.a] == 1 && from_output(x.act->kind) &&
+    } else if (x.op == operation::activation && consumed[x.a] == 1 && derivative_from_output(x.act->kind) &&
                (at[x.a].op == operation::dense || at[x.a].op == operation::add || at[x.a].op == operation::scale ||
                 at[x.a].op == operation::multiply || at[x.a].op == operation::map)) {
       value[i] = value[x.a];  // in place: nothing reads the pre-activation again
@@ -134,7 +129,8 @@ constexpr auto plan_of(request const& r, stream_set const& streams) {
     int const t = backward_time(i);
     if (x.op == operation::dense) keep(value[x.a], r.ggn ? end_time : t);
     if (x.op == operation::activation && !plan[i].moves_nothing)
-      keep(from_output(x.act->kind) ? value[i] : value[x.a], t + 1);  // a fused mask runs one node earlier or later
+      keep(derivative_from_output(x.act->kind) ? value[i] : value[x.a],
+           t + 1);  // a fused mask runs one node earlier or later
     if (x.op == operation::map) keep(value[x.a], t);
     if (x.op == operation::multiply) {
       keep(value[x.a], t);

@@ -1,0 +1,81 @@
+// The same numbers on one thread and on two, and in float and in double, on a network large enough to be split.
+
+#include <vector>
+
+#include <catch2/catch.hpp>
+
+#include <kappa/derive.hpp>
+
+#include <kappa/declare.hpp>
+
+namespace {
+
+using namespace kappa;
+
+struct net : network<input<784> | dense<128> | act::relu | dense<64> | act::tanh | dense<10>> {};
+struct goal : objective<net, cross_entropy> {};
+constexpr std::size_t samples = 512;
+
+template <class T>
+struct results {
+  double loss;
+  std::vector<double> gradient, norms, inputs, outputs, product;
+};
+
+template <class T>
+results<T> results_on(int thread_count) {
+  set_threads(thread_count);
+  auto const theta = initialise<net, T>(3);
+  std::vector<T> x(samples * 784), v(static_cast<std::size_t>(net::parameter_count));
+  std::vector<int> y(samples);
+  counter_random random(4);
+  for (T& e : x) e = static_cast<T>(random.normal());
+  for (T& e : v) e = static_cast<T>(random.normal());
+  for (int& e : y) e = static_cast<int>(random.below(10));
+  auto const q = derive<goal>(theta, batch(x, y), loss_value, gradient, per_sample_gradient_norms, kfac<expand>,
+                              ggn_vector_product(v));
+  auto const wide = [](auto const& s) { return std::vector<double>(s.begin(), s.end()); };
+  auto const factors = q.factors(kfac<expand>);
+  return {q[loss_value],
+          wide(q[gradient]),
+          wide(q[per_sample_gradient_norms]),
+          wide(factors.front().inputs.elements()),
+          wide(factors.front().outputs.elements()),
+          wide(q[ggn_vector_product])};
+}
+
+double relative_difference(std::vector<double> const& a, std::vector<double> const& b) {
+  double worst = 0, largest = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    worst = std::max(worst, std::abs(a[i] - b[i]));
+    largest = std::max(largest, std::abs(b[i]));
+  }
+  REQUIRE(largest > 0);
+  return worst / largest;
+}
+
+template <class A, class B>
+void agree(A const& a, B const& b, double tolerance) {
+  CHECK(std::abs(a.loss - b.loss) < tolerance * std::abs(b.loss));
+  CHECK(relative_difference(a.gradient, b.gradient) < tolerance);
+  CHECK(relative_difference(a.norms, b.norms) < tolerance);
+  CHECK(relative_difference(a.inputs, b.inputs) < tolerance);
+  CHECK(relative_difference(a.outputs, b.outputs) < tolerance);
+  CHECK(relative_difference(a.product, b.product) < tolerance);
+}
+
+}  // namespace
+
+TEST_CASE("one thread and two agree to rounding; a thread count repeats itself bit for bit") {
+  auto const one = results_on<double>(1), two = results_on<double>(2), again = results_on<double>(2);
+  agree(one, two, 1e-13);
+  CHECK(two.gradient == again.gradient);
+  CHECK(two.inputs == again.inputs);
+}
+
+TEST_CASE("float agrees with double to float's rounding, and no better") {
+  auto const narrow = results_on<float>(1);
+  auto const wide = results_on<double>(1);
+  agree(narrow, wide, 2e-5);
+  CHECK(relative_difference(narrow.gradient, wide.gradient) > 1e-9);
+}
