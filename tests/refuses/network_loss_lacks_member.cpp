@@ -27,6 +27,10 @@ struct absolute_error : loss_tag {
     u[0] = 0;
   }
 #endif
+  template <class T, class Random>
+  static void sample(std::span<T const>, Random&, std::span<T> g) {
+    g[0] = 0;
+  }
   template <class T>
   static char const* fault_of(std::span<T const>) {
     return nullptr;

@@ -31,7 +31,8 @@ struct random_source {
 /// - `value(f, y)`, and `gradient(f, y, g)`: g = ∇ℓ, [C];
 /// - `root(f, y, s)`: s is [K, C], and Σ_k s_k s_kᵀ = ∇²ℓ exactly;
 /// - `hessian_times(f, y, v, u)`: u = ∇²ℓ v, [C];
-/// - `sample(f, random, g)`: g = -∇ log p(ỹ | f) for a target ỹ the model itself draws, so that E[g gᵀ] = ∇²ℓ;
+/// - `sample(f, random, g)`: g = -∇ log p(ỹ | f) for a target ỹ the model itself draws, so that E[g gᵀ] = ∇²ℓ, or
+///   E[∇²ℓ] where ∇²ℓ depends on the target;
 ///   `random` has `uniform()` in [0, 1) and `normal()`;
 /// - `smallest_output`, `takes_labels`, `takes_vectors`, `name`; `fault_of(y)` says what is wrong with a vector
 ///   target, or nullptr.
