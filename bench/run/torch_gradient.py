@@ -1,0 +1,114 @@
+#!/usr/bin/python3
+"""Times PyTorch's forward and backward pass on the problems of problem.py, and prints Google Benchmark's JSON.
+
+  torch_gradient.py [--filter REGEX] [--seconds S] [--output FILE]
+  torch_gradient.py --serve        reads a filter and seconds per line, answers with one line of JSON each
+
+The loop is the one a user writes: a module of Linear layers, the loss, `backward` into gradients that were set to
+None. OMP_NUM_THREADS says how many threads, one by default. A time is the median of many blocks of calls, after a
+warm-up: processor time on one thread, else by the wall; `real_time` and `cpu_time` are both set to it.
+"""
+
+import argparse
+import json
+import os
+import re
+import statistics
+import sys
+import time
+
+import torch
+
+import problem
+
+
+def network(widths, activation):
+    modules = []
+    for weight, bias in problem.parameters(widths):
+        linear = torch.nn.Linear(weight.shape[1], weight.shape[0])
+        with torch.no_grad():
+            linear.weight.copy_(torch.from_numpy(weight))
+            linear.bias.copy_(torch.from_numpy(bias))
+        modules += [linear, activation()]
+    return torch.nn.Sequential(*modules[:-1])
+
+
+def measure(name, batch, seconds):
+    widths, classifies, _ = problem.PROBLEMS[name]
+    net = network(widths, torch.nn.ReLU if classifies else torch.nn.Tanh)
+    x = torch.from_numpy(problem.inputs(widths, batch))
+    y = torch.from_numpy(problem.targets(widths, batch, classifies))
+    theta = list(net.parameters())
+
+    def step():
+        for p in theta:
+            p.grad = None
+        f = net(x)
+        loss = torch.nn.functional.cross_entropy(f, y) if classifies else 0.5 * ((f - y) ** 2).sum() / batch
+        loss.backward()
+
+    # Warm up, and learn how many steps make a millisecond: the clocks cost too much around one short step.
+    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
+    count, begin = 0, time.perf_counter()
+    while count == 0 or time.perf_counter() < begin + seconds / 4:
+        step()
+        count += 1
+    block = max(1, round(count * 1e-3 / (time.perf_counter() - begin)))
+    times = []
+    end = time.perf_counter() + seconds
+    while len(times) < 5 or time.perf_counter() < end:
+        begin = clock()
+        for _ in range(block):
+            step()
+        times.append((clock() - begin) / block)
+    norm = sum(float((p.grad.double() ** 2).sum()) for p in theta) ** 0.5
+    median = statistics.median(times)
+    pairs = list(zip(widths, widths[1:]))
+    flops = 2 * batch * (2 * sum(n * m for n, m in pairs) + sum(n * m for n, m in pairs[1:]))
+    return {
+        "name": f"gradient/{name}/{batch}/PyTorch",
+        "run_name": f"gradient/{name}/{batch}/PyTorch",
+        "run_type": "iteration",
+        "iterations": len(times) * block,
+        "real_time": median * 1e6,
+        "cpu_time": median * 1e6,
+        "time_unit": "us",
+        "gflops": flops / median * 1e-9,
+        "gradient_norm": norm,
+    }
+
+
+def benchmarks(pattern, seconds):
+    return [
+        measure(name, batch, seconds)
+        for name, (_, _, batches) in problem.PROBLEMS.items()
+        for batch in batches
+        if re.search(pattern, f"gradient/{name}/{batch}/PyTorch")
+    ]
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--filter", default=".")
+    options.add_argument("--seconds", type=float, default=0.5)
+    options.add_argument("--output")
+    options.add_argument("--serve", action="store_true")
+    asked = options.parse_args()
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    context = {"torch": torch.__version__, "threads": torch.get_num_threads()}
+    if asked.serve:
+        for line in sys.stdin:
+            pattern, seconds = line.rsplit(maxsplit=1)
+            print(json.dumps({"context": context, "benchmarks": benchmarks(pattern, float(seconds))}), flush=True)
+        return 0
+    text = json.dumps({"context": context, "benchmarks": benchmarks(asked.filter, asked.seconds)}, indent=1)
+    if asked.output:
+        with open(asked.output, "w", encoding="utf-8") as file:
+            file.write(text + "\n")
+    else:
+        print(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
