@@ -116,11 +116,18 @@ struct backward {
 
     if constexpr (S.to_a != contribution::none) {
       T* const below = c.at(o.a_adjoint);
-      T const* const v = S.has_mask ? c.value(o.mask_value) : nullptr;
-      kernel::pull(columns * rows, c.at(o.adjoint), c.theta + o.offset, below, S.to_a == contribution::add, c.scratch,
-                   [=, &c](std::size_t first, std::size_t last) {
-                     if constexpr (S.has_mask) mask_rows<S.mask, in, S.positions>(c, v, below, first, last);
-                   });
+      auto const pull_then = [&](auto&& epilogue) {
+        kernel::pull(columns * rows, c.at(o.adjoint), c.theta + o.offset, below, S.to_a == contribution::add, c.scratch,
+                     epilogue);
+      };
+      if constexpr (S.has_mask) {
+        T const* const v = c.value(o.mask_value);
+        pull_then([=, &c](std::size_t first, std::size_t last) {
+          mask_rows<S.mask, in, S.positions>(c, v, below, first, last);
+        });
+      } else {
+        pull_then(kernels::no_epilogue{});
+      }
       if constexpr (hessian)
         kernel::pull(rows, stream_at(c, o.adjoint, stream_kind::first_order, S.size()),
                      c.direction[hessian_direction] + o.offset,

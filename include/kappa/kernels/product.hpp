@@ -2,8 +2,9 @@
 /// \file
 /// The products of a linear layer, y = x Wᵀ + b, and its two adjoints, with every feature size a constant.
 /// W is [Out, In], x and dx [rows, In], y and dy [rows, Out], all row-major and contiguous. Rows are split over
-/// threads in `forward` and `pull`, columns of W in `weight_gradient`, so that results do not depend on the
-/// thread count. Nothing allocates and nothing throws, unless an epilogue does.
+/// threads in `forward` and `pull`, columns of W in `weight_gradient`. On the tiles results do not depend on
+/// the thread count; BLAS sees other slabs with other thread counts, and rounds differently in the last bits. Nothing
+/// allocates and nothing throws, unless an epilogue does.
 
 #include <algorithm>
 #include <cstddef>
