@@ -7,6 +7,7 @@
 #include <concepts>
 
 #include <kappa/declare/activation_kind.hpp>
+#include <kappa/declare/scalar_table.hpp>
 #include <kappa/declare/term.hpp>
 
 namespace kappa {
@@ -36,25 +37,11 @@ struct activation_functions {
 };
 
 /// An activation as a value, so that a graph can hold it. `numerator / denominator` is leaky_relu's slope.
-struct activation_rule {
+struct activation_rule : scalar_table<activation_functions> {
   activation_kind kind;
   int numerator;
   int denominator;
   char const* name;
-  activation_functions<float> f32;
-  activation_functions<double> f64;
-  activation_functions<long double> extended;
-
-  template <class T>
-  constexpr activation_functions<T> functions() const {
-    if constexpr (std::same_as<T, float>) {
-      return f32;
-    } else if constexpr (std::same_as<T, double>) {
-      return f64;
-    } else {
-      return extended;
-    }
-  }
 };
 
 namespace static_detail {
@@ -91,13 +78,13 @@ constexpr int slope_denominator() {
 
 /// The one rule of an activation type; its address identifies the activation.
 template <activation A>
-inline constexpr activation_rule rule_of{static_detail::kind_of<A>(),
-                                         static_detail::slope_numerator<A>(),
-                                         static_detail::slope_denominator<A>(),
-                                         A::name,
-                                         static_detail::functions_of<float, A>(),
-                                         static_detail::functions_of<double, A>(),
-                                         static_detail::functions_of<long double, A>()};
+inline constexpr activation_rule rule_of{
+    {static_detail::functions_of<float, A>(), static_detail::functions_of<double, A>(),
+     static_detail::functions_of<long double, A>()},
+    static_detail::kind_of<A>(),
+    static_detail::slope_numerator<A>(),
+    static_detail::slope_denominator<A>(),
+    A::name};
 
 /// The term of an activation.
 template <activation A>

@@ -6,6 +6,7 @@
 #include <span>
 
 #include <kappa/declare/algebra.hpp>
+#include <kappa/declare/scalar_table.hpp>
 #include <kappa/declare/shape.hpp>
 #include <kappa/declare/term.hpp>
 
@@ -37,23 +38,9 @@ struct map_functions {
 };
 
 /// A differentiable map as a value, so that a graph can hold it.
-struct map_rule {
+struct map_rule : scalar_table<map_functions> {
   char const* name;
   shape (*output)(shape);
-  map_functions<float> f32;
-  map_functions<double> f64;
-  map_functions<long double> extended;
-
-  template <class T>
-  constexpr map_functions<T> functions() const {
-    if constexpr (std::same_as<T, float>) {
-      return f32;
-    } else if constexpr (std::same_as<T, double>) {
-      return f64;
-    } else {
-      return extended;
-    }
-  }
 };
 
 namespace static_detail {
@@ -69,8 +56,10 @@ constexpr map_functions<T> map_functions_of() {
 
 template <differentiable_map M>
 inline constexpr map_rule map_rule_of{
-    M::name, [](shape s) { return M::output(s); }, static_detail::map_functions_of<float, M>(),
-    static_detail::map_functions_of<double, M>(), static_detail::map_functions_of<long double, M>()};
+    {static_detail::map_functions_of<float, M>(), static_detail::map_functions_of<double, M>(),
+     static_detail::map_functions_of<long double, M>()},
+    M::name,
+    [](shape s) { return M::output(s); }};
 
 /// `map<M>`: the term of a user's differentiable map.
 template <differentiable_map M>
