@@ -10,7 +10,7 @@ using namespace kappa;
 struct mlp : network<input<784> | dense<128> | act::relu | dense<10>> {};
 struct digits : objective<mlp, cross_entropy> {};
 static_assert(mlp::parameter_count == 101'770);  // known before anything runs
-// struct bad : network<input<64> | (id + dense<32>)> {};  does not compile: widths 64 and 32 meet at '+', node 2
+// struct bad : network<input<64> | (id + dense<32>)> {};  does not compile: widths 64 and 32 meet at `+`, node 2
 
 int main() {
   auto const theta = initialise<mlp, float>(7);

@@ -90,7 +90,8 @@ vector<float> show_training(io::report& page, settings const& s, io::dataset<flo
   io::table results{"optimiser", "steps", "seconds in steps", "steps to loss 0.3", "training loss", "test accuracy, %"};
   std::vector<io::series> by_step, by_second, test;
   for (run const& r : runs) {
-    results.row(r.name, r.history.size(), r.history.back().seconds, steps_to(r, 0.3), r.loss, 100 * r.accuracy.back());
+    results.row(r.name, r.history.size(), r.history.back().seconds, io::table::cell::number(steps_to(r, 0.3)), r.loss,
+                100 * r.accuracy.back());
     by_step.push_back(io::over_index(r.name, smoothed(r, 10)));
     by_second.push_back({r.name, seconds_of(r), smoothed(r, 10)});
     test.push_back(io::over_index(r.name, r.accuracy));

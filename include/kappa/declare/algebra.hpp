@@ -15,7 +15,7 @@ using emitter = int (*)(Builder&, int);
 
 /// `f | g | ...`: composition, in the order in which data flows.
 template <class... F>
-struct chain : term_base<chain<F...>> {
+struct chain_t : term_base<chain_t<F...>> {
   static constexpr int emit(auto& g, int x) {
     using builder = std::remove_reference_t<decltype(g)>;
     constexpr static_detail::emitter<builder> steps[] = {&F::emit...};
@@ -26,7 +26,7 @@ struct chain : term_base<chain<F...>> {
 
 /// `f + g + ...`: the sum of several maps of one input.
 template <class... F>
-struct added : term_base<added<F...>> {
+struct added_t : term_base<added_t<F...>> {
   static constexpr int emit(auto& g, int x) {
     using builder = std::remove_reference_t<decltype(g)>;
     constexpr static_detail::emitter<builder> steps[] = {&F::emit...};
@@ -38,7 +38,7 @@ struct added : term_base<added<F...>> {
 
 /// `f * g * ...`: the elementwise product of several maps of one input, a gate.
 template <class... F>
-struct gated : term_base<gated<F...>> {
+struct gated_t : term_base<gated_t<F...>> {
   static constexpr int emit(auto& g, int x) {
     using builder = std::remove_reference_t<decltype(g)>;
     constexpr static_detail::emitter<builder> steps[] = {&F::emit...};
@@ -75,15 +75,15 @@ struct joined<List, List<F...>, List<G...>> {
 
 template <term F, term G>
 constexpr auto operator|(F, G) {
-  return typename static_detail::joined<chain, F, G>::type{};
+  return typename static_detail::joined<chain_t, F, G>::type{};
 }
 template <term F, term G>
 constexpr auto operator+(F, G) {
-  return typename static_detail::joined<added, F, G>::type{};
+  return typename static_detail::joined<added_t, F, G>::type{};
 }
 template <term F, term G>
 constexpr auto operator*(F, G) {
-  return typename static_detail::joined<gated, F, G>::type{};
+  return typename static_detail::joined<gated_t, F, G>::type{};
 }
 
 namespace static_detail {

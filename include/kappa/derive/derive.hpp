@@ -39,6 +39,7 @@ std::size_t checked_samples(batch<T> const& b) {
     throw shape_mismatch("inputs: a multiple of " + std::to_string(features) + " elements was expected, " +
                          std::to_string(b.inputs.size()) + " came");
   std::size_t const samples = b.inputs.size() / features;
+  if (samples == 0) throw capacity_exceeded("a batch of 0 samples: at least 1 was expected");
   check_finite("inputs", b.inputs);
   if (b.labels.data() != nullptr) {
     if (!loss::takes_labels) throw invalid_value(std::string(loss::name) + " takes target vectors, class labels came");
@@ -64,13 +65,13 @@ void check_parameters(std::span<T const> theta, char const* what) {
   check_finite(what, theta);
 }
 
-/// Checks everything, then runs the program. `arguments` maps a quantity's type to the value passed.
+/// Checks the parameters and directions, then runs the program on a batch whose `samples` are checked. `arguments` maps
+/// a quantity's type to the value passed.
 template <objective_type Objective, real T, request R, class Arguments>
-context<T> run_into(basic_workspace<Objective, T, R>& work, std::span<T const> theta, batch<T> const& b,
-                    Arguments const& arguments) {
+context<T> run_into(basic_workspace<Objective, T, R>& work, std::size_t samples, std::span<T const> theta,
+                    batch<T> const& b, Arguments const& arguments) {
   namespace hana = boost::hana;
   static_assert(Objective::parameter_count > 0, "kappa: a network without parameters has nothing to derive");
-  std::size_t const samples = checked_samples<Objective>(b);
   check_parameters<Objective>(theta, "parameters");
   context<T> c = work.context_for(samples);
   c.scale = Objective::scale(samples);
@@ -129,7 +130,6 @@ template <objective_type Objective, real T, class Theta, quantity... Quantities>
 auto derive(Theta const& theta, batch<T> const& b, Quantities const&... quantities) {
   constexpr request wanted = request_of<Quantities...>();
   std::size_t const samples = detail::checked_samples<Objective>(b);
-  detail::check_parameters<Objective>(std::span<T const>(theta.data(), theta.size()), "parameters");
   auto work = std::make_shared<basic_workspace<Objective, T, wanted>>(samples);
   auto const c =
       detail::run_into(*work, std::span<T const>(theta.data(), theta.size()), b, detail::arguments_of(quantities...));

@@ -44,7 +44,6 @@ class basic_workspace {
 
   /// A context on this arena for `samples` samples; grows the scratch when more threads were set since.
   detail::context<T> context_for(std::size_t samples) {
-    if (samples == 0) throw capacity_exceeded("a batch of 0 samples: at least 1 was expected");
     if (samples > most)
       throw capacity_exceeded("a batch of " + std::to_string(samples) + " samples in a workspace for " +
                               std::to_string(most));
