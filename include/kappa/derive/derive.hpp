@@ -131,8 +131,8 @@ auto derive(Theta const& theta, batch<T> const& b, Quantities const&... quantiti
   constexpr request wanted = request_of<Quantities...>();
   std::size_t const samples = detail::checked_samples<Objective>(b);
   auto work = std::make_shared<basic_workspace<Objective, T, wanted>>(samples);
-  auto const c =
-      detail::run_into(*work, std::span<T const>(theta.data(), theta.size()), b, detail::arguments_of(quantities...));
+  auto const c = detail::run_into(*work, samples, std::span<T const>(theta.data(), theta.size()), b,
+                                  detail::arguments_of(quantities...));
   return derivation<Objective, T, wanted>(std::move(work), c);
 }
 
