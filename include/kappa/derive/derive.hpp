@@ -120,7 +120,8 @@ derivation<Objective, T, R> derive(basic_workspace<Objective, T, R>& work, Theta
                                    Quantities const&... quantities) {
   static_assert(request_of<Quantities...>() == R, "kappa: this workspace was made for other quantities");
   auto const c =
-      detail::run_into(work, std::span<T const>(theta.data(), theta.size()), b, detail::arguments_of(quantities...));
+      detail::run_into(work, detail::checked_samples<Objective>(b), std::span<T const>(theta.data(), theta.size()), b,
+                       detail::arguments_of(quantities...));
   // An alias without owner: shares nothing and allocates nothing.
   return {std::shared_ptr<basic_workspace<Objective, T, R>>(std::shared_ptr<void>(), &work), c};
 }
