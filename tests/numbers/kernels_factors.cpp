@@ -271,6 +271,11 @@ void check_moment(std::size_t rows, int threads) {
     for (std::size_t i = 0; i < n; ++i)
       for (std::size_t j = 0; j < i; ++j) symmetric = symmetric && m[i * n + j] == m[j * n + i];
     REQUIRE(symmetric);
+    // Without `add` what was there does not matter, not even if it is no number.
+    std::vector<T> fresh(n * n, std::numeric_limits<T>::quiet_NaN());
+    second_moment<T, D, Route>(rows, x.data(), scale, fresh.data(), homogeneous, false);
+    REQUIRE(std::all_of(fresh.begin(), fresh.end(), [](T v) { return std::isfinite(v); }));
+    check<T>(fresh, extended(n * n), e, rows);
   }
 }
 

@@ -1,5 +1,6 @@
 // The products of a linear layer, on both routes, against plain loops in long double.
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <limits>
@@ -138,6 +139,17 @@ void check(std::size_t rows, int threads) {
       REQUIRE_FALSE(error<T>(dw.data(), reference(Out, In, rows, Dt, X, w0, 1.01L), rows) < tolerance);
       REQUIRE_FALSE(error<T>(db.data(), reference(Out, 1, rows, Dt, one, b0, 1.01L), rows) < tolerance);
     }
+    // Without `add` what was there does not matter, not even if it is no number.
+    guarded<T> dw_new(std::vector<T>(dw0.size(), std::numeric_limits<T>::quiet_NaN()));
+    guarded<T> db_new(std::vector<T>(db0.size(), std::numeric_limits<T>::quiet_NaN()));
+    p::weight_gradient(rows, dy.data(), x.data(), dw_new.data(), db_new.data(), scratch.data(), false);
+    REQUIRE(error<T>(dw_new.data(), reference(Out, In, rows, Dt, X, none), rows) < tolerance);
+    REQUIRE(error<T>(db_new.data(), reference(Out, 1, rows, Dt, one, none), rows) < tolerance);
+    REQUIRE(std::all_of(dw_new.all.begin(), dw_new.all.end(), [](T v) { return std::isfinite(v); }));
+    REQUIRE(std::all_of(db_new.all.begin(), db_new.all.end(), [](T v) { return std::isfinite(v); }));
+    REQUIRE(dw_new.margins_intact());
+    if (rows > 0)  // planted fault: adding
+      REQUIRE_FALSE(error<T>(dw_new.data(), reference(Out, In, rows, Dt, X, w0), rows) < tolerance);
     guarded<T> dw_only(dw0);
     p::weight_gradient(rows, dy.data(), x.data(), dw_only.data(), nullptr, scratch.data());
     REQUIRE(error<T>(dw_only.data(), reference(Out, In, rows, Dt, X, w0), rows) < tolerance);

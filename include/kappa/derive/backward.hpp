@@ -92,17 +92,17 @@ struct backward {
     if constexpr (places::keeps_gradient) {
       T* const dw = c.fixed + places::gradient + o.offset;
       kernel::weight_gradient(rows, stream_at(c, o.adjoint, stream_kind::first_order, S.size()), x, dw, bias_of(dw),
-                              c.scratch);
+                              c.scratch, S.tied);
     }
     if constexpr (R.ggn_vector_product) {
       T* const dw = c.fixed + places::ggn_product + o.offset;
       kernel::weight_gradient(rows, stream_at(c, o.adjoint, stream_kind::ggn_product, S.size()), x, dw, bias_of(dw),
-                              c.scratch);
+                              c.scratch, S.tied);
     }
     if constexpr (hessian) {
       T* const dw = c.fixed + places::hessian_product + o.offset;
       kernel::weight_gradient(rows, stream_at(c, o.adjoint, stream_kind::hessian, S.size()), x, dw, bias_of(dw),
-                              c.scratch);
+                              c.scratch, S.tied);
       if constexpr (S.a_active)
         kernel::weight_gradient(rows, stream_at(c, o.adjoint, stream_kind::first_order, S.size()),
                                 hessian_tangent(c, o.a_tangent, S.operand_size()), dw, nullptr, c.scratch);

@@ -85,7 +85,7 @@ struct quadratic {
     if constexpr (R.any_kfac(kfac_mode::expand))
       kernels::second_moment<T, W.inputs>(
           n * positions, a, static_cast<T>(1.0 / static_cast<double>(n * positions)),
-          c.fixed + places::input_factors_of(kfac_mode::expand) + places::input_factor[parameter], W.bias);
+          c.fixed + places::input_factors_of(kfac_mode::expand) + places::input_factor[parameter], W.bias, false);
     if constexpr (R.any_kfac(kfac_mode::reduce)) {
       T const* mean = a;
       if constexpr (positions > 1) {
@@ -94,7 +94,7 @@ struct quadratic {
       }
       kernels::second_moment<T, W.inputs>(
           n, mean, static_cast<T>(1.0 / static_cast<double>(n)),
-          c.fixed + places::input_factors_of(kfac_mode::reduce) + places::input_factor[parameter], W.bias);
+          c.fixed + places::input_factors_of(kfac_mode::reduce) + places::input_factor[parameter], W.bias, false);
     }
   }
 
@@ -109,10 +109,10 @@ struct quadratic {
     T* const to = c.fixed + places::output_factors_of(K) + places::output_factor[parameter];
     std::size_t const vectors = c.samples * columns;
     if constexpr (k.mode == kfac_mode::expand || positions == 1) {
-      kernels::second_moment<T, W.outputs>(vectors * positions, s, factor, to, false);
+      kernels::second_moment<T, W.outputs>(vectors * positions, s, factor, to, false, false);
     } else {
       kernels::sum_positions<T, W.outputs>(vectors, positions, s, c.scratch);
-      kernels::second_moment<T, W.outputs>(vectors, c.scratch, factor, to, false);
+      kernels::second_moment<T, W.outputs>(vectors, c.scratch, factor, to, false, false);
     }
   }
 };

@@ -24,6 +24,14 @@ struct runner {
       if (w.uses > 1) return true;
     return false;
   }();
+  /// Whether the backward sweep comes to every layer.
+  static constexpr bool all_written = [] {
+    for (unsigned i = 0; i < all::count; ++i)
+      if (network::nodes[i].op == operation::dense &&
+          (!plan.nodes[i].active || plan.nodes[i].adjoint == place_of::none))
+        return false;
+    return true;
+  }();
   static constexpr bool goes_backward = program<Objective, R>::streams.count > 0;
   using function = void (*)(context<T> const&, operands const&);
 
@@ -87,7 +95,10 @@ struct runner {
 
   /// One derivation. The results lie where `layout` says.
   static void run(context<T> const& c) {
-    std::fill_n(c.fixed, places::fixed, T(0));
+    // Gradients and products are written by their layers unless weights are tied, and factors always are.
+    constexpr std::size_t first = goes_backward && all_written && !any_tied ? places::variance : 0;
+    constexpr std::size_t last = goes_backward && all_written ? places::input_factors : places::fixed;
+    std::fill_n(c.fixed + first, last - first, T(0));
     if constexpr (R.per_sample_gradient_norms)
       std::fill_n(c.per_sample + places::norms_per_sample * c.capacity, c.samples, T(0));
     if constexpr (R.per_sample_gradient && any_tied)

@@ -41,25 +41,30 @@ void mirror(T* g, std::size_t n) {
 }
 
 /// M += scale Σ x xᵀ over the rows of x [rows, D]; `homogeneous` appends a one to every x, so that M is
-/// [D + 1, D + 1] and its last row holds the scaled column sums. M must be symmetric on entry and is on return.
+/// [D + 1, D + 1] and its last row holds the scaled column sums. M must be symmetric on entry and is on return; without
+/// `add`, M = scale Σ x xᵀ whatever it held.
 /// Accumulates in T, in blocks of about a hundred rows.
 template <class T, int D, route Route = choose_route(D, D, sizeof(T), simd_bytes)>
-void second_moment(std::size_t rows, T const* x, T scale, T* m, bool homogeneous) {
-  if (rows == 0) return;
+void second_moment(std::size_t rows, T const* x, T scale, T* m, bool homogeneous, bool add = true) {
   std::size_t const order = static_cast<std::size_t>(D) + (homogeneous ? 1 : 0);
+  if (rows == 0) {
+    if (!add) std::fill(m, m + order * order, T(0));
+    return;
+  }
   if constexpr (Route == route::blas) {
-    syrk<T>(taken::transposed, D, rows, scale, x, D, T(1), m, order);
+    syrk<T>(taken::transposed, D, rows, scale, x, D, T(add ? 1 : 0), m, order);
   } else {
     using columns = typename transposed_tiles<T, D, D>::columns;
     auto const grain = 1 + (std::size_t{1} << 21) / (rows * static_cast<std::size_t>(D * columns::panel_width));
     parallel_ranges(columns::count, grain, 1, [&](std::size_t begin, std::size_t end) {
       for (std::size_t i = begin; i < end; ++i) {  // long and short panels in turn, so that threads share evenly
         int const panel = static_cast<int>(i % 2 == 0 ? i / 2 : columns::count - 1 - i / 2);
-        multiply_transposed<T, D, D, true>(rows, x, x, m, order, scale, panel, panel + 1);
+        multiply_transposed<T, D, D, true>(rows, x, x, m, order, scale, panel, panel + 1, add);
       }
     });
   }
   if (homogeneous) {
+    if (!add) std::fill(m + D * order, m + order * order, T(0));
     add_column_sums<T, D>(rows, x, m + D * order, scale);
     m[D * order + D] += scale * static_cast<T>(rows);
   }
@@ -102,21 +107,21 @@ void pack_gram(std::size_t n, T const* x, T* to) {
 }
 
 // finish(acc, row, column) for the tiles of X Xᵀ that meet the lower triangle, its diagonal made of squares of
-// `group` rows; rows [begin, end).
+// `group` rows; rows [begin, end), which should fit the first-level cache: each panel is read once for all of them.
 template <class T, int Depth, class Finish>
 void lower_tiles(std::size_t begin, std::size_t end, std::size_t group, T const* x, T const* packed, Finish&& finish) {
   using p = gram_panels<T>;
-  in_row_tiles<p::rows>(end - begin, [&]<int Rows>(constant<Rows>, std::size_t r) {
-    std::size_t const row = begin + r;
-    std::size_t const past = (row + Rows + group - 1) / group * group;
-    for (std::size_t column = 0; column < past; column += p::panel_width) {
+  auto const past = [=](std::size_t row) { return (row + group - 1) / group * group; };
+  for (std::size_t column = 0; column < past(end); column += p::panel_width)
+    in_row_tiles<p::rows>(end - begin, [&]<int Rows>(constant<Rows>, std::size_t r) {
+      std::size_t const row = begin + r;
+      if (column >= past(row + Rows)) return;
       simd<T> acc[Rows][p::per_panel];
       begin_tile<width<T>, T>(acc, start::zero, nullptr, 0);
       multiply_tile<width<T>, T>(acc, std::integral_constant<std::size_t, Depth>{}, x + row * Depth, Depth, 1,
                                  packed + column * Depth, p::panel_width);
       finish(acc, row, column);
-    }
-  });
+    });
 }
 
 // f(thread, first_row, last_row) on blocks of rows, dealt round so that the long rows of a triangle are shared.

@@ -89,19 +89,26 @@ struct product {
         });
   }
 
-  /// dw += dyᵀ x and db += the column sums of dy; `db` may be null. The caller zeroes: a shared weight adds up.
-  static void weight_gradient(std::size_t rows, T const* dy, T const* x, T* dw, T* db, T* /*scratch*/) {
-    if (rows == 0) return;
+  /// dw += dyᵀ x and db += the column sums of dy, as a shared weight wants it, or without `add` dw = and db =; `db` may
+  /// be null.
+  static void weight_gradient(std::size_t rows, T const* dy, T const* x, T* dw, T* db, T* /*scratch*/,
+                              bool add = true) {
+    if (!add && db) std::fill(db, db + Out, T(0));
+    if (rows == 0) {
+      if (!add) std::fill(dw, dw + static_cast<std::size_t>(In) * Out, T(0));
+      return;
+    }
     if constexpr (Route == route::blas) {
       parallel_ranges(Out, 1 + rows_per_thread(In, 1) / rows, 1, [&](std::size_t o, std::size_t end) {
-        gemm<T>(taken::transposed, taken::as_is, end - o, In, rows, T(1), dy + o, Out, x, In, T(1), dw + o * In, In);
+        gemm<T>(taken::transposed, taken::as_is, end - o, In, rows, T(1), dy + o, Out, x, In, T(add ? 1 : 0),
+                dw + o * In, In);
       });
     } else {
       using columns = typename transposed_tiles<T, Out, In>::columns;
       parallel_ranges(columns::count, 1 + rows_per_thread(columns::panel_width, Out) / rows, 1,
                       [&](std::size_t first, std::size_t last) {
                         multiply_transposed<T, Out, In>(rows, dy, x, dw, In, T(1), static_cast<int>(first),
-                                                        static_cast<int>(last));
+                                                        static_cast<int>(last), add);
                       });
     }
     if (db) add_column_sums<T, Out>(rows, dy, db);
