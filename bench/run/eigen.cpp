@@ -179,11 +179,11 @@ void add(bench::problem const& p, std::size_t n, char const* who) {
 
 int main(int count, char** arguments) {
   Eigen::setNbThreads(bench::threads());
-  for (std::size_t const n : {32, 128, 512}) {
+  for (std::size_t const n : {32U, 128U, 512U}) {
     add<relu_units, Dynamic, Dynamic, Dynamic, Dynamic>(bench::small(), n, "Eigen");
     add<relu_units, Dynamic, Dynamic, Dynamic, Dynamic, Dynamic>(bench::large(), n, "Eigen");
   }
-  for (std::size_t const n : {1, 64})
+  for (std::size_t const n : {1U, 64U})
     add<tanh_units, Dynamic, Dynamic, Dynamic, Dynamic, Dynamic>(bench::tiny(), n, "Eigen");
   add<tanh_units, 1, 2, 16, 16, 1>(bench::tiny(), 1, "Eigen_fixed");
   add<tanh_units, 64, 2, 16, 16, 1>(bench::tiny(), 64, "Eigen_fixed");
