@@ -8,6 +8,7 @@
 #include <kappa/declare/layers.hpp>
 #include <kappa/declare/loss.hpp>
 #include <kappa/declare/map.hpp>
+#include <kappa/declare/reduction.hpp>
 #include <kappa/declare/repeat.hpp>
 #include <kappa/declare/traced.hpp>
 #include <kappa/shapes/network.hpp>

@@ -6,11 +6,12 @@
 #include <cmath>
 #include <concepts>
 
+#include <kappa/arch.hpp>
 #include <kappa/declare/activation_kind.hpp>
 #include <kappa/declare/scalar_table.hpp>
 #include <kappa/declare/term.hpp>
 
-namespace kappa {
+namespace kappa::inline KAPPA_ARCH {
 
 /// An activation φ: a name and three functions of the pre-activation s, for float, double and long double:
 /// φ(s), φ'(s), φ''(s). At a kink take one side's derivative and 0 for φ''.
@@ -44,7 +45,7 @@ struct activation_rule : scalar_table<activation_functions> {
   char const* name;
 };
 
-namespace static_detail {
+namespace detail {
 template <class T, class A>
 constexpr activation_functions<T> functions_of() {
   return {[](T s) { return A::value(s); }, [](T s) { return A::first_derivative(s); },
@@ -74,16 +75,15 @@ constexpr int slope_denominator() {
     return 1;
   }
 }
-}  // namespace static_detail
+}  // namespace detail
 
 /// The one rule of an activation type; its address identifies the activation.
 template <activation A>
 inline constexpr activation_rule rule_of{
-    {static_detail::functions_of<float, A>(), static_detail::functions_of<double, A>(),
-     static_detail::functions_of<long double, A>()},
-    static_detail::kind_of<A>(),
-    static_detail::slope_numerator<A>(),
-    static_detail::slope_denominator<A>(),
+    {detail::functions_of<float, A>(), detail::functions_of<double, A>(), detail::functions_of<long double, A>()},
+    detail::kind_of<A>(),
+    detail::slope_numerator<A>(),
+    detail::slope_denominator<A>(),
     A::name};
 
 /// The term of an activation.
@@ -194,7 +194,7 @@ struct silu {
 
 }  // namespace activations
 
-namespace static_detail {
+namespace detail {
 // Assertions stand in functions, not in classes: so each mistake is one error, and a usable term comes back.
 template <class A>
 constexpr auto checked_activation() {
@@ -213,7 +213,7 @@ constexpr auto checked_leaky() {
   static_assert(Numerator > 0 && Denominator > Numerator, "kappa: leaky wants a slope between 0 and 1");
   return activation_t<activations::leaky_relu<Numerator, Denominator>>{};
 }
-}  // namespace static_detail
+}  // namespace detail
 
 namespace act {
 // Qualified on purpose: a bare `tanh` would be ambiguous with the one of <cmath>.
@@ -222,7 +222,7 @@ inline constexpr activation_t<activations::relu> relu{};
 inline constexpr activation_t<activations::leaky_relu<1, 100>> leaky_relu{};
 /// leaky_relu with a slope of one's own.
 template <int Numerator, int Denominator>
-inline constexpr auto leaky = static_detail::checked_leaky<Numerator, Denominator>();
+inline constexpr auto leaky = detail::checked_leaky<Numerator, Denominator>();
 inline constexpr activation_t<activations::tanh> tanh{};
 inline constexpr activation_t<activations::sigmoid> sigmoid{};
 inline constexpr activation_t<activations::softplus> softplus{};
@@ -230,7 +230,7 @@ inline constexpr activation_t<activations::gelu> gelu{};
 inline constexpr activation_t<activations::silu> silu{};
 /// A user's own activation: a struct that models `activation`.
 template <class A>
-inline constexpr auto custom = static_detail::checked_activation<A>();
+inline constexpr auto custom = detail::checked_activation<A>();
 }  // namespace act
 
-}  // namespace kappa
+}  // namespace kappa::inline KAPPA_ARCH

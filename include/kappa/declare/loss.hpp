@@ -8,7 +8,9 @@
 #include <span>
 #include <type_traits>
 
-namespace kappa {
+#include <kappa/arch.hpp>
+
+namespace kappa::inline KAPPA_ARCH {
 
 /// What a loss term is compared with: a class index, or a vector of the network's output width.
 template <class T>
@@ -19,13 +21,13 @@ struct target {
 
 struct loss_tag {};
 
-namespace static_detail {
+namespace detail {
 // What `sample` draws from, as far as the concept knows.
 struct random_source {
   double uniform();
   double normal();
 };
-}  // namespace static_detail
+}  // namespace detail
 
 /// A loss ℓ(f, y) on the last axis of the output, convex in f. With C = f.size() and K = root_columns(C):
 /// - `value(f, y)`, and `gradient(f, y, g)`: g = ∇ℓ, [C];
@@ -38,7 +40,7 @@ struct random_source {
 ///   target, or nullptr.
 template <class L>
 concept loss = std::is_base_of_v<loss_tag, L> && std::is_empty_v<L> &&
-    requires(std::span<double const> f, target<double> y, std::span<double> g, static_detail::random_source& random) {
+    requires(std::span<double const> f, target<double> y, std::span<double> g, detail::random_source& random) {
   { L::value(f, y) } -> std::same_as<double>;
   L::gradient(f, y, g);
   L::root(f, y, g);
@@ -52,7 +54,7 @@ concept loss = std::is_base_of_v<loss_tag, L> && std::is_empty_v<L> &&
   { L::fault_of(f) } -> std::same_as<char const*>;
 };
 
-namespace static_detail {
+namespace detail {
 template <class T>
 T log_sum_exp(std::span<T const> f) {
   T top = f[0];
@@ -61,7 +63,7 @@ T log_sum_exp(std::span<T const> f) {
   for (T v : f) total += std::exp(v - top);
   return top + std::log(total);
 }
-}  // namespace static_detail
+}  // namespace detail
 
 /// Softmax cross-entropy, -Σ_c y_c log p_c; the target is a class index or a vector of probabilities.
 struct cross_entropy_t : loss_tag {
@@ -72,7 +74,7 @@ struct cross_entropy_t : loss_tag {
 
   template <class T>
   static T value(std::span<T const> f, target<T> y) {
-    T const normaliser = static_detail::log_sum_exp(f);
+    T const normaliser = detail::log_sum_exp(f);
     if (y.values.empty()) return normaliser - f[static_cast<std::size_t>(y.label)];
     T total = 0;
     for (std::size_t c = 0; c < f.size(); ++c) total += y.values[c] * (normaliser - f[c]);
@@ -80,7 +82,7 @@ struct cross_entropy_t : loss_tag {
   }
   template <class T>
   static void probabilities(std::span<T const> f, std::span<T> p) {
-    T const normaliser = static_detail::log_sum_exp(f);
+    T const normaliser = detail::log_sum_exp(f);
     for (std::size_t c = 0; c < f.size(); ++c) p[c] = std::exp(f[c] - normaliser);
   }
   template <class T>
@@ -99,7 +101,7 @@ struct cross_entropy_t : loss_tag {
   static void root(std::span<T const> f, target<T>, std::span<T> s) {
     auto const outputs = f.size();
     auto const last = outputs - 1;
-    T const normaliser = static_detail::log_sum_exp(f);
+    T const normaliser = detail::log_sum_exp(f);
     T const tau_last = std::exp((f[last] - normaliser) / 2);
     auto const tau = [&](std::size_t k) -> T& { return s[k * outputs + last]; };  // until the last row is due
     for (std::size_t k = 0; k < last; ++k) tau(k) = std::exp((f[k] - normaliser) / 2);
@@ -229,10 +231,4 @@ struct binary_cross_entropy_t : loss_tag {
 };
 inline constexpr binary_cross_entropy_t binary_cross_entropy{};
 
-/// Reductions: L = ρ Σ_n Σ_m ℓ(f_nm, y_nm) over N samples with M loss terms each.
-struct mean_t {};  ///< ρ = 1/N
-struct sum_t {};   ///< ρ = 1
-inline constexpr mean_t mean{};
-inline constexpr sum_t sum{};
-
-}  // namespace kappa
+}  // namespace kappa::inline KAPPA_ARCH

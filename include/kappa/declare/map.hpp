@@ -5,12 +5,13 @@
 #include <concepts>
 #include <span>
 
+#include <kappa/arch.hpp>
 #include <kappa/declare/algebra.hpp>
 #include <kappa/declare/scalar_table.hpp>
 #include <kappa/declare/shape.hpp>
 #include <kappa/declare/term.hpp>
 
-namespace kappa {
+namespace kappa::inline KAPPA_ARCH {
 
 /// A differentiable map y = m(x) of one sample's value, row-major spans of the sizes `output` states:
 /// - `output(shape) -> shape`: the shape of y; rank 0 refuses the input.
@@ -43,7 +44,7 @@ struct map_rule : scalar_table<map_functions> {
   shape (*output)(shape);
 };
 
-namespace static_detail {
+namespace detail {
 template <class T, class M>
 constexpr map_functions<T> map_functions_of() {
   using in = std::span<T const>;
@@ -52,21 +53,20 @@ constexpr map_functions<T> map_functions_of() {
           [](in x, in gy, out gx) { M::pull(x, gy, gx); },
           [](in x, in dx, in gy, out gx) { M::push_pull(x, dx, gy, gx); }};
 }
-}  // namespace static_detail
+}  // namespace detail
 
 template <differentiable_map M>
-inline constexpr map_rule map_rule_of{
-    {static_detail::map_functions_of<float, M>(), static_detail::map_functions_of<double, M>(),
-     static_detail::map_functions_of<long double, M>()},
-    M::name,
-    [](shape s) { return M::output(s); }};
+inline constexpr map_rule map_rule_of{{detail::map_functions_of<float, M>(), detail::map_functions_of<double, M>(),
+                                       detail::map_functions_of<long double, M>()},
+                                      M::name,
+                                      [](shape s) { return M::output(s); }};
 
 /// `map<M>`: the term of a user's differentiable map.
 template <differentiable_map M>
 struct map_t : term_base<map_t<M>> {
   static constexpr int emit(auto& g, int x) { return g.map(x, &map_rule_of<M>); }
 };
-namespace static_detail {
+namespace detail {
 template <class M>
 constexpr auto checked_map() {
   static_assert(differentiable_map<M>,
@@ -78,8 +78,8 @@ constexpr auto checked_map() {
     return id;
   }
 }
-}  // namespace static_detail
+}  // namespace detail
 template <class M>
-inline constexpr auto map = static_detail::checked_map<M>();
+inline constexpr auto map = detail::checked_map<M>();
 
-}  // namespace kappa
+}  // namespace kappa::inline KAPPA_ARCH

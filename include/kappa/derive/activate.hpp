@@ -10,8 +10,6 @@
 namespace kappa::inline KAPPA_ARCH {
 namespace detail {
 
-using namespace static_detail;
-
 /// a = φ(s), n elements; a may be s.
 template <class T, activation_rule const* Rule>
 void activate(T const* s, T* a, std::size_t n) {

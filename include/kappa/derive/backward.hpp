@@ -11,8 +11,6 @@
 namespace kappa::inline KAPPA_ARCH {
 namespace detail {
 
-using namespace static_detail;
-
 /// What the backward steps share: the request, its streams, and where things lie.
 template <class T, objective_type Objective, request R>
 struct backward {

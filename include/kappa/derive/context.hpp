@@ -9,8 +9,6 @@
 namespace kappa::inline KAPPA_ARCH {
 namespace detail {
 
-using namespace static_detail;
-
 /// What one derivation works on: the caller's data and the arena. Trivially copyable, no ownership.
 template <class T>
 struct context {

@@ -13,8 +13,6 @@
 namespace kappa::inline KAPPA_ARCH {
 namespace detail {
 
-using namespace static_detail;
-
 template <class T, int In, int Out>
 using product_of = kernels::product<T, In, Out, choose_route(In, Out, sizeof(T), kernels::simd_bytes)>;
 

@@ -30,7 +30,7 @@ class ggn_root {
   /// The part of VᵀV that comes from one parameter: the Gram matrix of its diagonal block of V Vᵀ. Allocates.
   matrix<T> gram_of(std::size_t parameter) const {
     auto g = zeros<T>(columns(), columns());
-    each<stream_kind::root>([&]<static_detail::parameter_signature W>(std::size_t offset, T const* a, T const* s) {
+    each<stream_kind::root>([&]<detail::parameter_signature W>(std::size_t offset, T const* a, T const* s) {
       if (Objective::network::parameters[parameter].offset != static_cast<int>(offset)) return;
       using kernel = kernels::factors<T, W.inputs, W.outputs>;
       std::vector<T> scratch(kernel::gram_scratch(at.samples, per_sample, W.positions, threads()));
@@ -43,7 +43,7 @@ class ggn_root {
   /// y = V c. Costs two passes over the layers' vectors and one gradient's products.
   void multiply(std::span<T const> c, std::span<T> y) const {
     std::fill(y.begin(), y.end(), T(0));
-    each<stream_kind::root>([&]<static_detail::parameter_signature W>(std::size_t offset, T const* a, T const* s) {
+    each<stream_kind::root>([&]<detail::parameter_signature W>(std::size_t offset, T const* a, T const* s) {
       using kernel = kernels::factors<T, W.inputs, W.outputs>;
       std::vector<T> scratch(kernel::apply_scratch(at.samples, W.positions, threads()));
       T* const to = y.data() + offset;
@@ -60,13 +60,13 @@ class ggn_root {
 
  private:
   static constexpr std::size_t per_sample = static_cast<std::size_t>(Objective::root_columns);
-  template <static_detail::parameter_signature W>
+  template <detail::parameter_signature W>
   static constexpr std::size_t weight = static_cast<std::size_t>(W.inputs) * static_cast<std::size_t>(W.outputs);
 
   template <stream_kind Kind>
   void project(std::size_t columns_per_sample, std::span<T const> x, std::span<T> c) const {
     std::fill(c.begin(), c.end(), T(0));
-    each<Kind>([&]<static_detail::parameter_signature W>(std::size_t offset, T const* a, T const* s) {
+    each<Kind>([&]<detail::parameter_signature W>(std::size_t offset, T const* a, T const* s) {
       using kernel = kernels::factors<T, W.inputs, W.outputs>;
       std::vector<T> scratch(kernel::apply_scratch(at.samples, W.positions, threads()));
       T const* const from = x.data() + offset;
@@ -79,7 +79,7 @@ class ggn_root {
   template <stream_kind Kind, class F>
   void each(F&& f) const {
     using network = typename Objective::network;
-    using all = static_detail::steps<Objective, R>;
+    using all = detail::steps<Objective, R>;
     static_assert(program<Objective, R>::streams.find(Kind) >= 0, "kappa: derive the gradient together with ggn");
     constexpr stream wanted = program<Objective, R>::streams.at[program<Objective, R>::streams.find(Kind)];
     [&]<unsigned... I>(std::integer_sequence<unsigned, I...>) {
@@ -87,10 +87,10 @@ class ggn_root {
         constexpr node x = network::nodes[Node];
         if constexpr (x.op == operation::dense) {
           constexpr auto parameter = static_cast<unsigned>(x.parameter);
-          constexpr static_detail::operands o = all::places[Node];
+          constexpr detail::operands o = all::places[Node];
           constexpr parameter_plan p = all::plan.parameters[parameter];
           if constexpr (o.completes) {
-            constexpr static_detail::parameter_signature w = all::parameter_of(parameter);
+            constexpr detail::parameter_signature w = all::parameter_of(parameter);
             T const* const a = w.packed ? at.at(p.inputs) : at.value(o.a_value);
             T const* const s = at.at(w.packed ? p.adjoints : o.adjoint) +
                                static_cast<std::size_t>(wanted.first) * at.samples *

@@ -6,14 +6,15 @@
 #include <array>
 #include <cstddef>
 
+#include <kappa/arch.hpp>
 #include <kappa/plan/program.hpp>
 
-namespace kappa {
+namespace kappa::inline KAPPA_ARCH {
 
-namespace static_detail {
+namespace detail {
 /// Elements rounded up so that what follows starts on a cache line, in float and in double.
 constexpr std::size_t padded(std::size_t elements) { return (elements + 15) / 16 * 16; }
-}  // namespace static_detail
+}  // namespace detail
 
 /// The constants of an arena. Offsets named `..._per_sample` are multiplied by the capacity, which is a multiple of
 /// 16 so that they stay aligned.
@@ -32,7 +33,7 @@ struct layout {
 
   // ---- fixed ------------------------------------------------------------------------------------------------
   static constexpr bool keeps_gradient = R.gradient || R.gradient_variance;
-  static constexpr std::size_t one(bool wanted) { return wanted ? static_detail::padded(parameter_count) : 0; }
+  static constexpr std::size_t one(bool wanted) { return wanted ? detail::padded(parameter_count) : 0; }
   static constexpr std::size_t gradient = 0;
   static constexpr std::size_t ggn_product = gradient + one(keeps_gradient);
   static constexpr std::size_t hessian_product = ggn_product + one(R.ggn_vector_product);
@@ -46,13 +47,13 @@ struct layout {
   static constexpr auto input_factor = [] {
     std::array<std::size_t, parameters + 1> at{};
     for (std::size_t p = 0; p < parameters; ++p)
-      at[p + 1] = at[p] + static_detail::padded(square(input_order(network::parameters[p])));
+      at[p + 1] = at[p] + detail::padded(square(input_order(network::parameters[p])));
     return at;
   }();
   static constexpr auto output_factor = [] {
     std::array<std::size_t, parameters + 1> at{};
     for (std::size_t p = 0; p < parameters; ++p)
-      at[p + 1] = at[p] + static_detail::padded(square(network::parameters[p].outputs));
+      at[p + 1] = at[p] + detail::padded(square(network::parameters[p].outputs));
     return at;
   }();
   static constexpr std::size_t input_factors_of(kfac_mode m) {
@@ -71,4 +72,4 @@ struct layout {
   static constexpr std::size_t root_columns = R.ggn ? static_cast<std::size_t>(Objective::root_columns) : 0;
 };
 
-}  // namespace kappa
+}  // namespace kappa::inline KAPPA_ARCH

@@ -12,8 +12,6 @@
 namespace kappa::inline KAPPA_ARCH {
 namespace detail {
 
-using namespace static_detail;
-
 /// The target of loss term m of sample n.
 template <class Objective, class T>
 target<T> target_of(context<T> const& c, std::size_t n, std::size_t m) {

@@ -21,12 +21,12 @@ struct forward_only {
   using objective = kappa::objective<Network, squared_error>;
   static constexpr request nothing{};
   using workspace = basic_workspace<objective, T, nothing>;
-  using all = static_detail::steps<objective, nothing>;
+  using all = detail::steps<objective, nothing>;
 
   /// The outputs [N, output elements], in the workspace or, where the network only renames, in the inputs.
   static T const* run(context<T> const& c) {
     [&]<unsigned... I>(std::integer_sequence<unsigned, I...>) {
-      using function = void (*)(context<T> const&, static_detail::operands const&);
+      using function = void (*)(context<T> const&, detail::operands const&);
       static constexpr function forward[] = {&value_step<T, all::signatures[I]>...};
       for (unsigned i = 0; i < all::count; ++i) forward[i](c, all::places[i]);
     }

@@ -11,8 +11,6 @@
 namespace kappa::inline KAPPA_ARCH {
 namespace detail {
 
-using namespace static_detail;
-
 template <class T, objective_type Objective, request R>
 struct runner {
   using places = layout<Objective, R>;

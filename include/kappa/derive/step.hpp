@@ -7,7 +7,8 @@
 
 #include <kappa/derive/layout.hpp>
 
-namespace kappa::static_detail {
+namespace kappa::inline KAPPA_ARCH {
+namespace detail {
 
 /// What decides the code of a node's steps.
 struct signature {
@@ -154,4 +155,5 @@ struct steps {
   }
 };
 
-}  // namespace kappa::static_detail
+}  // namespace detail
+}  // namespace kappa::inline KAPPA_ARCH

@@ -61,9 +61,9 @@ class basic_workspace {
   std::size_t generation = 0;
 
  private:
-  static constexpr std::size_t rounded(std::size_t capacity) { return static_detail::padded(capacity); }
+  static constexpr std::size_t rounded(std::size_t capacity) { return detail::padded(capacity); }
   static constexpr std::size_t quadratic(std::size_t capacity) {
-    return static_detail::padded(capacity * places::root_columns * capacity * places::root_columns);
+    return detail::padded(capacity * places::root_columns * capacity * places::root_columns);
   }
   static constexpr std::size_t elements(std::size_t capacity, int thread_count) {
     return places::per_sample * capacity + places::fixed + quadratic(capacity) +

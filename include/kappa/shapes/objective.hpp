@@ -4,6 +4,7 @@
 
 #include <kappa/declare/layers.hpp>
 #include <kappa/declare/loss.hpp>
+#include <kappa/declare/reduction.hpp>
 #include <kappa/shapes/network.hpp>
 
 namespace kappa {

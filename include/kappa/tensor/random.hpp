@@ -6,7 +6,9 @@
 #include <cmath>
 #include <cstdint>
 
-namespace kappa {
+#include <kappa/arch.hpp>
+
+namespace kappa::inline KAPPA_ARCH {
 
 /// A stream of numbers for one (seed, index): splitmix64 (Steele, Lea and Flood 2014) started at a mix of both.
 class counter_random {
@@ -39,4 +41,4 @@ class counter_random {
   std::uint64_t state;
 };
 
-}  // namespace kappa
+}  // namespace kappa::inline KAPPA_ARCH

@@ -1,0 +1,12 @@
+#pragma once
+
+namespace kappa {
+
+/// Reductions: L = ρ Σ_n Σ_m ℓ(f_nm, y_nm) over N samples with M loss terms each. The third one is
+/// `mean_over_positions`, ρ = 1/(N M), the term of the same name.
+struct mean_t {};  ///< ρ = 1/N
+struct sum_t {};   ///< ρ = 1
+inline constexpr mean_t mean{};
+inline constexpr sum_t sum{};
+
+}  // namespace kappa
