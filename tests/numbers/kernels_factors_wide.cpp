@@ -1,0 +1,27 @@
+// Factors of wide layers, of many samples, and both ways to a Gram matrix.
+
+#include "kernels_factors.hpp"
+
+namespace {
+
+using namespace kernel_factors;
+
+TEST_CASE("factors of a wide layer, and of many samples") {
+  check_layer<double, 128, 10>(33, 10, 1, 2);
+  check_layer<float, 128, 10>(33, 9, 1, 2);
+  check_layer<double, 10, 17>(130, 1, 1, 2);
+  check_layer<double, 10, 17>(130, 2, 3, 2);
+  check_layer<double, 300, 5>(9, 2, 3, 1);
+}
+
+TEST_CASE("both ways to a Gram matrix over positions are taken") {
+  // Few positions: pairs. Many positions of a small layer: the columns themselves.
+  REQUIRE(column_gram<double, 128, 64>::by_pairs(16, 10, 4));
+  REQUIRE_FALSE(column_gram<double, 3, 7>::by_pairs(7, 9, 5));
+  REQUIRE_FALSE(column_gram<double, 300, 5>::by_pairs(3, 2, 60));
+  check_layer<double, 128, 64>(5, 3, 4, 2);
+  check_layer<double, 300, 5>(3, 2, 60, 2);
+  check_layer<float, 20, 5>(4, 1, 40, 2);
+}
+
+}  // namespace
