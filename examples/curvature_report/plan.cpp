@@ -18,15 +18,10 @@ void show_plan(io::report& page) {
       if (i > 0) shape += "×";
       shape += std::to_string(n.out.extent[i]);
     }
-    long flops = n.out.size(), bytes = flops * long{sizeof(float)};
+    long const bytes = n.op == operation::reshape ? 0 : n.out.size() * long{sizeof(float)};
     int parameters = 0;
-    if (n.op == operation::input || n.op == operation::reshape) flops = 0;
-    if (n.op == operation::reshape) bytes = 0;
-    if (n.op == operation::dense) {
-      parameter const& p = classifier::parameters[static_cast<std::size_t>(n.parameter)];
-      parameters = p.size();
-      flops *= 2L * p.inputs + 1;
-    }
+    if (n.op == operation::dense) parameters = classifier::parameters[static_cast<std::size_t>(n.parameter)].size();
+    long const flops = flops_of(n, classifier::nodes.data(), classifier::parameters.data());
     layers.row(n.title(), shape, parameters, flops, bytes);
   }
   layers.rule().row("total", "", classifier::parameter_count, classifier::flops, classifier::value_bytes<float>);

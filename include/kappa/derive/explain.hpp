@@ -81,8 +81,13 @@ inline std::string remarks(plan_facts const& f, std::size_t i) {
   };
   if (x.op == operation::dense) {
     parameter const& w = f.parameters[static_cast<std::size_t>(x.parameter)];
-    auto const chosen = choose_route(w.inputs, w.outputs, static_cast<int>(f.scalar_bytes), kernels::simd_bytes);
-    say(chosen == route::tiles ? "register tiles" : "BLAS in place");
+    int const bytes = static_cast<int>(f.scalar_bytes);
+    bool const tiles = choose_route(w.inputs, w.outputs, bytes, kernels::simd_bytes) == route::tiles;
+    double const of_tiles = tiles_cycles(w.inputs, w.outputs, bytes, kernels::simd_bytes) / 1000;
+    double const of_blas = blas_cycles(w.inputs, w.outputs, bytes, kernels::simd_bytes) / 1000;
+    say(tiles ? "register tiles" : "BLAS in place",
+        formatted(" (%.3g against %.3g kcycles by the model)", tiles ? of_tiles : of_blas, tiles ? of_blas : of_tiles)
+            .c_str());
     if (w.uses > 1) say("weight shared by ", "", w.uses, " uses");
     if (p.epilogue >= 0) say("epilogue ", "#", p.epilogue);
     if (p.mask >= 0) say("its pull ends with the mask of ", "#", p.mask);
@@ -107,12 +112,12 @@ inline explanation explain(plan_facts const& f) {
   for (std::size_t i = 0; i < f.nodes.size(); ++i) {
     node const& x = f.nodes[i];
     node_plan const& p = f.plans[i];
-    long up = x.op == operation::input || p.moves_nothing ? 0 : x.out.size(), down = 0;
+    long const up = flops_of(x, f.nodes.data(), f.parameters.data());
+    long down = 0;
     std::string parameters = "-";
     if (x.op == operation::dense) {
       parameter const& w = f.parameters[static_cast<std::size_t>(x.parameter)];
       long const product = 2L * w.inputs * w.outputs * x.out.positions();
-      up = product + (w.bias ? x.out.size() : 0);
       long const linear = (f.wanted.gradient || f.wanted.gradient_variance ? 1 : 0) +
                           (f.wanted.ggn_vector_product ? 1 : 0) + (f.wanted.hessian_vector_product ? 2 : 0);
       if (f.streams.count > 0) down = product * (linear + (p.to_a == contribution::none ? 0 : f.streams.columns));
@@ -143,6 +148,7 @@ inline explanation explain(plan_facts const& f) {
   if (f.root_columns > 0)
     t += formatted(", Gram matrix of order %zu per sample (%zu bytes at 128 samples)", f.root_columns,
                    f.root_columns * f.root_columns * 128 * 128 * f.scalar_bytes);
+  t += "\nkcycles: the model's cost of a layer's three products at 32 rows, on the kernel chosen and on the other one";
   t += "\nplaces of values and adjoints count elements per sample in one arena; buffers that are never alive at once "
        "share theirs\n";
 

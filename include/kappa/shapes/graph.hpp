@@ -75,4 +75,22 @@ struct parameter {
   constexpr int size() const { return outputs * (inputs + (bias ? 1 : 0)); }
 };
 
+/// Floating-point operations of node n for one sample; a multiply-add counts as two. `nodes` and `parameters` are
+/// the first elements of its graph's arrays.
+constexpr long flops_of(node const& n, node const* nodes, parameter const* parameters) {
+  long const elements = n.out.size();
+  switch (n.op) {
+    case operation::input:
+    case operation::reshape:
+      return 0;
+    case operation::dense:
+      return elements * (2L * parameters[n.parameter].inputs + (parameters[n.parameter].bias ? 1 : 0));
+    case operation::mean_positions:
+    case operation::sum_positions:
+      return nodes[n.a].out.size();
+    default:
+      return elements;
+  }
+}
+
 }  // namespace kappa

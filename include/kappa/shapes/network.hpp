@@ -80,17 +80,7 @@ struct network {
   /// Floating-point operations of one sample's forward pass; a multiply-add counts as two.
   static constexpr long flops = [] {
     long total = 0;
-    for (node const& n : nodes) {
-      long const elements = n.out.size();
-      if (n.op == operation::dense) {
-        parameter const& p = parameters[static_cast<unsigned>(n.parameter)];
-        total += elements * (2L * p.inputs + (p.bias ? 1 : 0));
-      } else if (n.op == operation::mean_positions || n.op == operation::sum_positions) {
-        total += nodes[static_cast<unsigned>(n.a)].out.size();
-      } else if (n.op != operation::input && n.op != operation::reshape) {
-        total += elements;
-      }
-    }
+    for (node const& n : nodes) total += flops_of(n, nodes.data(), parameters.data());
     return total;
   }();
 
