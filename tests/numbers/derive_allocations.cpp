@@ -27,6 +27,9 @@ void* operator new(std::size_t n) { return counted(n); }
 void* operator new[](std::size_t n) { return counted(n); }
 void* operator new(std::size_t n, std::align_val_t a) { return counted(n, a); }
 void* operator new[](std::size_t n, std::align_val_t a) { return counted(n, a); }
+// The nothrow forms, too: a sanitizer's own would not match the deletes below.
+void* operator new(std::size_t n, std::nothrow_t const&) noexcept { return ++allocations, std::malloc(n); }
+void* operator new[](std::size_t n, std::nothrow_t const&) noexcept { return ++allocations, std::malloc(n); }
 void operator delete(void* p) noexcept { std::free(p); }
 void operator delete[](void* p) noexcept { std::free(p); }
 void operator delete(void* p, std::size_t) noexcept { std::free(p); }

@@ -194,7 +194,7 @@ void check_layer(std::size_t n, std::size_t k, std::size_t r, int threads) {
     auto const before = draw<T>(n * stride, 10);
     for (bool add : {false, true}) {
       auto rows = before;
-      f::outer(n, r, a.data(), s.data(), rows.data(), rows.data() + size, stride, add);
+      f::outer(n, r, a.data(), s.data(), rows.data(), n > 0 ? rows.data() + size : nullptr, stride, add);
       extended start = widen(before), e(n * stride);
       for (std::size_t i = 0; i < n; ++i) {
         for (std::size_t x = 0; x < size + Out; ++x) {
