@@ -6,4 +6,6 @@
 #include <kappa/theory/covariance.hpp>
 #include <kappa/theory/gauss_newton.hpp>
 #include <kappa/theory/linear_network.hpp>
+#include <kappa/theory/lower_bounds.hpp>
 #include <kappa/theory/report.hpp>
+#include <kappa/theory/statement.hpp>

@@ -6,13 +6,14 @@
 #include <limits>
 
 #include "theory_networks.hpp"
+#include "theory_tally.hpp"
 
-#include <kappa/testing/sweep.hpp>
 #include <kappa/theory.hpp>
 
 using namespace kappa;
+using linear::tally;
+using linear::try_on;
 using testing::sweep;
-using testing::verdict;
 
 namespace {
 
@@ -56,27 +57,6 @@ struct inverted_loewner {
     return high(0) / low(low.size() - 1);
   }
 };
-
-/// What a list of networks gives together.
-struct tally {
-  int instances = 0, failures = 0, vacuous = 0, undecided = 0;
-  void operator+=(verdict const& v) {
-    instances += v.tried.instances;
-    failures += v.failures;
-    vacuous += v.vacuous;
-    undecided += v.undecided;
-    if (v.failures > 0) UNSCOPED_INFO(v.text());
-  }
-  int decided() const { return instances - vacuous - undecided; }
-};
-
-template <class List>
-tally try_on(auto statement, sweep const& plan) {
-  tally total;
-  linear::for_each<List>(
-      [&]<class Net>(std::type_identity<Net>) { total += testing::try_statement<Net>(statement, plan); });
-  return total;
-}
 
 }  // namespace
 

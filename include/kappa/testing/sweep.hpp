@@ -35,7 +35,7 @@ enum class outcome {
   holds,
   fails,
   vacuous,   ///< the bound is infinite
-  undecided  ///< κ(G) is too large for double: rounding may move it by more than 0.1 %
+  undecided  ///< κ(G) is too large for double: rounding may move it by more than 0.1 %, or hides G's rank
 };
 
 /// One instance tried.
@@ -207,15 +207,19 @@ verdict try_statement(Statement const& s, sweep const& plan = {},
                       theory::relation claims = theory::detail::relation_of<Statement>()) {
   static_assert(theory::detail::refuse_unless_covered<Net, Statement>());
   verdict v{.statement = Statement::name, .network = {}, .claims = claims, .tried = plan, .first = {}, .smallest = {}};
-  if constexpr (theory::detail::obstacle_to<Net>(theory::detail::needs_of<Statement>()).why ==
-                theory::detail::obstacle_kind::none) {
+  if constexpr (theory::detail::covers<Net, Statement>) {
     v.network = detail::name_of_network<Net>();
     return detail::run(std::move(v), Net::input_shape.size(), [&](instance const& which) {
       drawn const d = draw<Net>(which);
       theory::linear_gauss_newton<Net> const g(d.theta, theory::covariance_of(d.inputs));
       // A zero map has no condition number, and nothing is said about it.
       if (g.rank() == 0) return trial{which, 0, 0, outcome::undecided};
-      return detail::judge(which, claims, g.order(), g.condition_number(), theory::detail::number_of(s(g)));
+      auto const spectrum = g.spectrum();
+      trial t =
+          detail::judge(which, claims, g.order(), theory::condition_number(spectrum), theory::detail::number_of(s(g)));
+      // Two ways to the rank that disagree: an eigenvalue is too small to tell from zero.
+      if (spectrum.rank != g.rank()) t.result = outcome::undecided;
+      return t;
     });
   } else {
     return v;

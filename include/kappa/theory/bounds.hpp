@@ -1,82 +1,15 @@
 #pragma once
 /// \file
-/// Statements about κ(G), the condition number of the Gauss-Newton matrix of a linear network. Each is a function
-/// object with its name, hypotheses and source; called on a `linear_gauss_newton` it gives its number.
-/// `docs/conditioning.md` tells which test verifies which.
+/// Upper bounds on κ(G), the condition number of the Gauss-Newton matrix of a linear network, and its exact value for
+/// one hidden layer. `docs/conditioning/linear.md` tells which test verifies which.
 
-#include <algorithm>
-#include <concepts>
 #include <cstddef>
-#include <limits>
-#include <span>
-#include <utility>
+#include <vector>
 
-#include <kappa/theory/gauss_newton.hpp>
+#include <kappa/theory/statement.hpp>
 
 namespace kappa::inline KAPPA_ARCH {
 namespace theory {
-
-/// How a statement's number stands to κ(G).
-enum class relation { upper_bound, lower_bound, equality };
-
-/// What a statement says about one network: its number, and where that holds. An upper bound of +infinity is vacuous.
-struct bound {
-  double value = std::numeric_limits<double>::quiet_NaN();
-  char const* name = "";
-  char const* hypotheses = "";
-  char const* source = "";
-};
-
-/// A statement about κ(G): a default-constructible struct with a static `name`, and a call on
-/// `linear_gauss_newton<Net>` that gives a `bound` or a double. It may say `static constexpr hypothesis needs`
-/// (default: linear) and `static constexpr relation claims` (default: upper_bound). A user's own has the same.
-template <class S>
-concept statement = std::default_initializable<S> && requires {
-  { S::name } -> std::convertible_to<char const*>;
-};
-
-namespace detail {
-
-template <class Statement>
-constexpr relation relation_of() {
-  if constexpr (requires { Statement::claims; }) {
-    return Statement::claims;
-  } else {
-    return relation::upper_bound;
-  }
-}
-
-inline double number_of(double x) { return x; }
-inline double number_of(bound const& b) { return b.value; }
-
-inline constexpr double infinity = std::numeric_limits<double>::infinity();
-inline double quotient(double over, double under) { return under > 0 ? over / under : infinity; }
-
-/// Σ_l λ_max(A_l) λ_max(B_l).
-inline double sum_of_largest(small_gauss_newton const& g) {
-  double sum = 0;
-  for (std::size_t l = 0; l < g.depth(); ++l) sum += g.left_spectrum(l).largest * g.right_spectrum(l).largest;
-  return sum;
-}
-
-/// Σ_l λ_min(A_l) λ_min(B_l).
-inline double sum_of_smallest(small_gauss_newton const& g) {
-  double sum = 0;
-  for (std::size_t l = 0; l < g.depth(); ++l) sum += g.left_spectrum(l).smallest * g.right_spectrum(l).smallest;
-  return sum;
-}
-
-/// Makes a statement of Self's `value(small_gauss_newton const&)`.
-template <class Self>
-struct statement_base {
-  template <network_type Net>
-  bound operator()(linear_gauss_newton<Net> const& g) const {
-    static_assert(refuse_unless_covered<Net, Self>());
-    return {Self::value(g), Self::name, Self::hypotheses, Self::source};
-  }
-};
-
-}  // namespace detail
 
 /// Lemma 2: κ(G) <= κ(Σ) (s_1(W)² + s_1(V)²) / (s_min(W)² + s_min(V)²) for F(x) = W V x.
 ///
@@ -88,13 +21,19 @@ struct lemma_2_t : detail::statement_base<lemma_2_t> {
   static constexpr char const* hypotheses =
       "linear, one hidden layer, no bias; s_min(W)^2 = lambda_min(W W'), s_min(V)^2 = lambda_min(V' V)";
   static constexpr char const* source = "Zhao, Singh, Lucchi 2024, arXiv:2411.02139";
+  static constexpr char const* cost = "one eigenproblem of order k, one of order r";
   static constexpr hypothesis needs = hypothesis::one_hidden_layer;
 
-  static double value(small_gauss_newton const& g) {
-    double const gain = g.left_spectrum(1).largest;  // A_1 = gain · I; 1 without scales
-    auto const w = g.left_spectrum(0), v = g.right_spectrum(1);
-    return detail::quotient(g.data().condition_number() * (w.largest + gain * v.largest),
-                            w.smallest + gain * v.smallest);
+  static constexpr auto value(auto const& g) {
+    auto const gain = g.left_spectrum(1).largest;  // A_1 = gain · I; 1 without scales
+    auto const w = g.left_spectrum(0);
+    auto const v = g.right_spectrum(1);
+    return detail::arithmetic_of<decltype(g)>::quotient(g.data_condition() * (w.largest + gain * v.largest),
+                                                        w.smallest + gain * v.smallest);
+  }
+  static std::vector<checked_hypothesis> checks(small_gauss_newton const& g) {
+    return {{"W W' or V'V is nonsingular", "finite", detail::some_term_nonsingular(g)},
+            {"white data", "equality", detail::white(g)}};
   }
 };
 inline constexpr lemma_2_t lemma_2{};
@@ -105,9 +44,16 @@ struct eq_7_t : detail::statement_base<eq_7_t> {
   static constexpr char const* name = "Eq. (7)";
   static constexpr char const* hypotheses = "linear, no bias; lambda_min of A_l of order k and B_l of order d";
   static constexpr char const* source = "Zhao, Singh, Lucchi 2024, arXiv:2411.02139";
+  static constexpr char const* cost = "L eigenproblems of order k, L of order r";
 
-  static double value(small_gauss_newton const& g) {
-    return detail::quotient(g.data().condition_number() * detail::sum_of_largest(g), detail::sum_of_smallest(g));
+  static constexpr auto value(auto const& g) {
+    return detail::arithmetic_of<decltype(g)>::quotient(g.data_condition() * detail::sum_of_largest(g),
+                                                        detail::sum_of_smallest(g));
+  }
+  static std::vector<checked_hypothesis> checks(small_gauss_newton const& g) {
+    return {{"some l has A_l and B_l nonsingular", "finite", detail::some_term_nonsingular(g)},
+            {"one layer, or one hidden layer and white data", "equality",
+             g.depth() == 1 || (g.depth() == 2 && detail::white(g))}};
   }
 };
 inline constexpr eq_7_t eq_7{};
@@ -118,17 +64,23 @@ struct eq_7_convex_t : detail::statement_base<eq_7_convex_t> {
   static constexpr char const* name = "Eq. (7), convex form";
   static constexpr char const* hypotheses = "linear, no bias; every A_l and B_l nonsingular";
   static constexpr char const* source = "Zhao, Singh, Lucchi 2024, arXiv:2411.02139";
+  static constexpr char const* cost = "L eigenproblems of order k, L of order r";
 
-  static double value(small_gauss_newton const& g) {
-    double const total = detail::sum_of_smallest(g);
-    double sum = 0;
+  static constexpr auto value(auto const& g) {
+    using number = detail::number_t<decltype(g)>;
+    number const total = detail::sum_of_smallest(g);
+    number sum = 0;
     for (std::size_t l = 0; l < g.depth(); ++l) {
-      auto const a = g.left_spectrum(l), b = g.right_spectrum(l);
-      double const smallest = a.smallest * b.smallest;
-      if (!(smallest > 0)) return detail::infinity;
-      sum += smallest / total * (a.largest / a.smallest) * (b.largest / b.smallest);
+      auto const a = g.left_spectrum(l);
+      auto const b = g.right_spectrum(l);
+      number const smallest = a.smallest * b.smallest;
+      if (!arithmetic<number>::positive(smallest)) return arithmetic<number>::infinite();
+      sum += smallest / total * ((a.largest / a.smallest) * (b.largest / b.smallest));
     }
-    return g.data().condition_number() * sum;
+    return number(g.data_condition() * sum);
+  }
+  static std::vector<checked_hypothesis> checks(small_gauss_newton const& g) {
+    return {{"every A_l and B_l is nonsingular", "finite", detail::every_term_nonsingular(g)}};
   }
 };
 inline constexpr eq_7_convex_t eq_7_convex{};
@@ -138,34 +90,90 @@ struct max_bound_t : detail::statement_base<max_bound_t> {
   static constexpr char const* name = "max bound";
   static constexpr char const* hypotheses = "linear, no bias; every A_l and B_l nonsingular";
   static constexpr char const* source = "public code of Zhao, Singh, Lucchi 2024; follows from Eq. (7)";
+  static constexpr char const* cost = "L eigenproblems of order k, L of order r";
 
-  static double value(small_gauss_newton const& g) {
-    double largest = 0;
+  static constexpr auto value(auto const& g) {
+    using number = detail::number_t<decltype(g)>;
+    number largest = 0;
     for (std::size_t l = 0; l < g.depth(); ++l) {
-      auto const a = g.left_spectrum(l), b = g.right_spectrum(l);
-      largest = std::max(largest, detail::quotient(a.largest * b.largest, a.smallest * b.smallest));
+      auto const a = g.left_spectrum(l);
+      auto const b = g.right_spectrum(l);
+      largest = arithmetic<number>::greatest(
+          largest, arithmetic<number>::quotient(a.largest * b.largest, a.smallest * b.smallest));
     }
-    return g.data().condition_number() * largest;
+    return number(g.data_condition() * largest);
+  }
+  static std::vector<checked_hypothesis> checks(small_gauss_newton const& g) {
+    return {{"every A_l and B_l is nonsingular", "finite", detail::every_term_nonsingular(g)}};
   }
 };
 inline constexpr max_bound_t max_bound{};
+
+/// The product bound, from the layers' own singular values:
+///
+///     κ(G) <= κ(Σ) Π_l s_1(M^l)² / s_min(M^l)² · Σ_l a_l² s_1(M^l)⁻² / Σ_l a_l² s_min(M^l)⁻²,
+///
+/// a_l the gain of layer l. Stated by its authors for coinciding singular vectors of neighbours; with s_min the
+/// smallest of the min(outputs, inputs) singular values it needs none of that, but all hidden widths equal and none
+/// below d or k: then λ_min(A_l) and λ_min(B_l) are at least the products of the layers' s_min². An equality when
+/// neighbours' singular vectors coincide and Σ is a multiple of the identity. +infinity when a layer is singular.
+struct product_bound_t : detail::statement_base<product_bound_t> {
+  static constexpr char const* name = "product bound";
+  static constexpr char const* hypotheses = "linear, no bias; equal hidden widths, none below d or k";
+  static constexpr char const* source =
+      "public code of Zhao, Singh, Lucchi 2024, for aligned singular vectors; without them: kappa, docs/conditioning";
+  static constexpr char const* cost = "L eigenproblems of the orders of the layers";
+  static constexpr hypothesis needs = hypothesis::equal_hidden_widths;
+
+  static constexpr auto value(auto const& g) {
+    using number = detail::number_t<decltype(g)>;
+    number over = 0, under = 0;
+    for (std::size_t l = 0; l < g.depth(); ++l) {
+      number const gain = number(g.gain(l)) * number(g.gain(l));
+      number largest = gain, smallest = gain;
+      for (std::size_t h = 0; h < g.depth(); ++h)
+        if (h != l) {
+          auto const s = g.layer_spectrum(h);
+          largest = largest * s.largest;
+          smallest = smallest * s.smallest;
+        }
+      over += largest;
+      under += smallest;
+    }
+    return arithmetic<number>::quotient(g.data_condition() * over, under);
+  }
+  static std::vector<checked_hypothesis> checks(small_gauss_newton const& g) {
+    std::size_t singular = 0;
+    for (std::size_t l = 0; l < g.depth(); ++l) singular += !(g.layer_spectrum(l).smallest > 0);
+    // With one singular layer its own term stays.
+    return {{"at most one layer is singular", "finite", singular <= 1}};
+  }
+};
+inline constexpr product_bound_t product_bound{};
 
 /// κ(G) <= κ(Σ) (s_1(W)² + s_1(V)²) / min(s_+(W)², s_+(V)²) for F(x) = W V x with a bottleneck, s_+ the smallest
 /// non-zero singular value. Equality when Σ is a multiple of the identity and neither W Wᵀ nor VᵀV is nonsingular.
 struct bottleneck_bound_t : detail::statement_base<bottleneck_bound_t> {
   static constexpr char const* name = "bottleneck bound";
   static constexpr char const* hypotheses = "linear, one hidden layer of any width, no bias";
-  static constexpr char const* source = "kappa, docs/conditioning.md";
+  static constexpr char const* source = "kappa, docs/conditioning/linear.md";
+  static constexpr char const* cost = "one eigenproblem of order k, one of order r";
   static constexpr hypothesis needs = hypothesis::one_hidden_layer;
 
-  static double value(small_gauss_newton const& g) {
-    double const gain = g.left_spectrum(1).largest;
-    auto const w = g.left_spectrum(0), v = g.right_spectrum(1);
+  static constexpr auto value(auto const& g) {
+    using number = detail::number_t<decltype(g)>;
+    auto const gain = g.left_spectrum(1).largest;
+    auto const w = g.left_spectrum(0);
+    auto const v = g.right_spectrum(1);
     // A zero matrix contributes no eigenvalue of its own.
-    double const smallest = w.rank == 0   ? gain * v.smallest_non_zero
-                            : v.rank == 0 ? w.smallest_non_zero
-                                          : std::min(w.smallest_non_zero, gain * v.smallest_non_zero);
-    return detail::quotient(g.data().condition_number() * (w.largest + gain * v.largest), smallest);
+    number const smallest = w.rank == 0   ? number(gain * v.smallest_non_zero)
+                            : v.rank == 0 ? number(w.smallest_non_zero)
+                                          : arithmetic<number>::least(w.smallest_non_zero, gain * v.smallest_non_zero);
+    return arithmetic<number>::quotient(g.data_condition() * (w.largest + gain * v.largest), smallest);
+  }
+  static std::vector<checked_hypothesis> checks(small_gauss_newton const& g) {
+    return {{"white data, W W' and V'V singular: a bottleneck", "equality",
+             detail::white(g) && g.left_spectrum(0).smallest == 0 && g.right_spectrum(1).smallest == 0}};
   }
 };
 inline constexpr bottleneck_bound_t bottleneck_bound{};
@@ -180,22 +188,30 @@ inline constexpr bottleneck_bound_t bottleneck_bound{};
 struct flag_bound_t : detail::statement_base<flag_bound_t> {
   static constexpr char const* name = "flag bound";
   static constexpr char const* hypotheses = "linear, no bias, any widths";
-  static constexpr char const* source = "kappa, docs/conditioning.md";
+  static constexpr char const* source = "kappa, docs/conditioning/linear.md";
+  static constexpr char const* cost = "L eigenproblems of order k, L of order r";
 
-  static double value(small_gauss_newton const& g) {
+  static constexpr auto value(auto const& g) {
+    using number = detail::number_t<decltype(g)>;
     auto const depth = g.depth();
-    double smallest = detail::infinity;
+    bool any = false;
+    number smallest = 0;
     for (std::size_t i = 0; i < depth; ++i) {
       if (g.left_spectrum(i).rank <= (i == 0 ? 0 : g.left_spectrum(i - 1).rank)) continue;
-      double sum = 0;
+      number sum = 0;
       for (std::size_t j = i; j < depth; ++j) {
         sum += g.left_spectrum(j).smallest_non_zero * g.right_spectrum(j).smallest_non_zero;
         bool const corner = g.right_spectrum(j).rank > (j + 1 == depth ? 0 : g.right_spectrum(j + 1).rank);
-        if (corner) smallest = std::min(smallest, sum);
+        if (!corner) continue;
+        smallest = any ? arithmetic<number>::least(smallest, sum) : sum;
+        any = true;
       }
     }
-    if (smallest == detail::infinity) return detail::infinity;  // the zero matrix has no cell
-    return detail::quotient(g.data().condition_number() * detail::sum_of_largest(g), smallest);
+    if (!any) return arithmetic<number>::infinite();  // the zero matrix has no cell
+    return arithmetic<number>::quotient(g.data_condition() * detail::sum_of_largest(g), smallest);
+  }
+  static std::vector<checked_hypothesis> checks(small_gauss_newton const& g) {
+    return {{"the map is not zero", "finite", g.rank() > 0}};
   }
 };
 inline constexpr flag_bound_t flag_bound{};
@@ -206,29 +222,41 @@ inline constexpr flag_bound_t flag_bound{};
 ///     λ_min(Ĝ) >= max { λ_min(Σ_l λ_min(A_l) C_l), λ_min(Σ_l λ_min(C_l) A_l) },
 ///
 /// because λ_min(A_l) I <= A_l <= λ_max(A_l) I. Never above Eq. (7), and free of its factor κ(Σ); exact for one hidden
-/// layer and for one output. 2 + L eigenproblems of order k or r. +infinity when both lower ends are zero.
+/// layer and for one output. +infinity when both lower ends are zero.
 struct loewner_bound_t : detail::statement_base<loewner_bound_t> {
   static constexpr char const* name = "Loewner bound";
   static constexpr char const* hypotheses = "linear, no bias";
-  static constexpr char const* source = "kappa, docs/conditioning.md";
+  static constexpr char const* source = "kappa, docs/conditioning/linear.md";
+  static constexpr char const* cost = "L + 2 eigenproblems of order k, L + 2 of order r";
 
-  static double value(small_gauss_newton const& g) {
-    matrix<double> right_above, right_below, left_above, left_below;
-    auto const add = [](matrix<double>& sum, double weight, matrix<double> const& m) {
-      if (sum.size() == 0) sum = zeros<double>(m.shape(0), m.shape(1));
-      for (std::size_t i = 0; i < m.size(); ++i) sum.data()[i] += weight * m.data()[i];
-    };
+  /// The two ends themselves, the enclosure of Ĝ's spectrum: {at least λ_max(Ĝ), at most λ_min(Ĝ)}.
+  template <class G>
+  struct enclosure {
+    detail::number_t<G> above, below;
+  };
+  template <class G>
+  static constexpr enclosure<G> ends(G const& g) {
+    using number = detail::number_t<G>;
+    std::vector<number> a_above, a_below, c_above, c_below;
     for (std::size_t l = 0; l < g.depth(); ++l) {
-      auto const c = g.weighted_right(l);
-      auto const a_ends = g.left_spectrum(l), c_ends = ends_of(elements(lapack::symmetric_eigenvalues(c)));
-      add(right_above, a_ends.largest, c);
-      add(right_below, a_ends.smallest, c);
-      add(left_above, c_ends.largest, g.left(l));
-      add(left_below, c_ends.smallest, g.left(l));
+      auto const a = g.left_spectrum(l);
+      auto const c = g.weighted_right_spectrum(l);
+      a_above.push_back(a.largest), a_below.push_back(a.smallest);
+      c_above.push_back(c.largest), c_below.push_back(c.smallest);
     }
-    auto const ends = [](matrix<double>& m) { return ends_of(elements(lapack::symmetric_eigenvalues(std::move(m)))); };
-    return detail::quotient(std::min(ends(right_above).largest, ends(left_above).largest),
-                            std::max(ends(right_below).smallest, ends(left_below).smallest));
+    using calculate = arithmetic<number>;
+    return {calculate::least(g.right_sum(a_above).largest, g.left_sum(c_above).largest),
+            calculate::greatest(g.right_sum(a_below).smallest, g.left_sum(c_below).smallest)};
+  }
+  static constexpr auto value(auto const& g) {
+    auto const e = ends(g);
+    return detail::arithmetic_of<decltype(g)>::quotient(e.above, e.below);
+  }
+  static std::vector<checked_hypothesis> checks(small_gauss_newton const& g) {
+    return {{"a lower end is positive; where some A_l and C_l are nonsingular it is", "finite",
+             detail::arithmetic_of<decltype(g)>::positive(ends(g).below)},
+            {"one or two layers, or one output, or one direction of data", "equality",
+             g.depth() <= 2 || g.outputs() == 1 || g.data().rank() == 1}};
   }
 };
 inline constexpr loewner_bound_t loewner_bound{};
@@ -242,36 +270,22 @@ inline constexpr loewner_bound_t loewner_bound{};
 struct exact_one_hidden_layer_t : detail::statement_base<exact_one_hidden_layer_t> {
   static constexpr char const* name = "the one-hidden-layer formula";
   static constexpr char const* hypotheses = "linear, one hidden layer of any width, no bias";
-  static constexpr char const* source = "kappa, docs/conditioning.md";
+  static constexpr char const* source = "kappa, docs/conditioning/linear.md";
+  static constexpr char const* cost = "one eigenproblem of order k, two of order r; k of order r when G is not full";
   static constexpr hypothesis needs = hypothesis::one_hidden_layer;
   static constexpr relation claims = relation::equality;
 
-  static double value(small_gauss_newton const& g) {
-    auto const lambda = lapack::symmetric_eigenvalues(g.left(0));
-    auto const top = lapack::symmetric_eigenvalues(g.hidden_layer_block(lambda(0)));
-    auto const bottom = lapack::symmetric_eigenvalues(g.hidden_layer_block(std::max(0.0, lambda(lambda.size() - 1))));
-    double const smallest = bottom(bottom.size() - 1);
-    if (smallest > zero_threshold * top(0)) return top(0) / smallest;
-    return g.condition_number();
+  static constexpr auto value(auto const& g) {
+    using number = detail::number_t<decltype(g)>;
+    auto const lambda = g.left_spectrum(0);
+    number const gain = g.left_spectrum(1).largest;
+    auto const top = g.right_sum(std::vector<number>{lambda.largest, gain});
+    auto const bottom = g.right_sum(std::vector<number>{lambda.smallest, gain});
+    if (arithmetic<number>::positive(bottom.smallest)) return number(top.largest / bottom.smallest);
+    return number(g.condition_number());
   }
 };
 inline constexpr exact_one_hidden_layer_t exact_one_hidden_layer{};
-
-/// The number of a statement on the network `Net`, at theta and data of the given covariance. A network the statement
-/// does not cover is refused in one sentence that names the layer.
-template <network_type Net, statement Statement, real T>
-double value_of(Statement const& s, std::span<T const> theta, covariance const& data) {
-  static_assert(detail::refuse_unless_covered<Net, Statement>());
-  if constexpr (detail::obstacle_to<Net>(detail::needs_of<Statement>()).why == detail::obstacle_kind::none) {
-    return detail::number_of(s(linear_gauss_newton<Net>(theta, data)));
-  } else {
-    return 0;
-  }
-}
-template <network_type Net, statement Statement, real T>
-double value_of(Statement const& s, vector<T> const& theta, covariance const& data) {
-  return value_of<Net>(s, elements(theta), data);
-}
 
 }  // namespace theory
 }  // namespace kappa::inline KAPPA_ARCH

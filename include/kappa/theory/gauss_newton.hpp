@@ -7,6 +7,9 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <memory>
+#include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -30,6 +33,55 @@ inline matrix<double> product(bool transpose_a, bool transpose_b, matrix<double>
   lapack::gemm(transpose_a, transpose_b, m, n, k, 1.0, a.data(), b.data(), 0.0, c.data());
   return c;
 }
+
+/// The ends of a symmetric matrix's spectrum.
+inline spectrum_ends ends_of_matrix(matrix<double> m) {
+  return ends_of(elements(lapack::symmetric_eigenvalues(std::move(m))));
+}
+
+inline double trace_of(matrix<double> const& m) {
+  double sum = 0;
+  for (std::size_t i = 0; i < m.shape(0); ++i) sum += m(i, i);
+  return sum;
+}
+
+/// tr(a b) of symmetric matrices.
+inline double trace_of_product(matrix<double> const& a, matrix<double> const& b) {
+  double sum = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) sum += a.data()[i] * b.data()[i];
+  return sum;
+}
+
+/// Σ_l w_l m_l of matrices m(l) of one order.
+inline matrix<double> weighted_sum(std::span<double const> weights, auto const& m) {
+  matrix<double> sum = m(0);
+  for (double& x : elements(sum)) x *= weights[0];
+  for (std::size_t l = 1; l < weights.size(); ++l) {
+    auto const& term = m(l);
+    for (std::size_t i = 0; i < sum.size(); ++i) sum.data()[i] += weights[l] * term.data()[i];
+  }
+  return sum;
+}
+
+/// Lists of values made at first need, once, under a lock; copies share them.
+template <class V>
+class table_at_need {
+ public:
+  explicit table_at_need(std::size_t size) : state(std::make_shared<shared>()) { state->values.resize(size); }
+  template <class Make>
+  V const& get(std::size_t i, Make&& make) const {
+    std::lock_guard const lock(state->mutex);
+    if (!state->values[i]) state->values[i].emplace(make());
+    return *state->values[i];
+  }
+
+ private:
+  struct shared {
+    std::mutex mutex;
+    std::vector<std::optional<V>> values;
+  };
+  std::shared_ptr<shared> state;
+};
 
 inline matrix<double> unit(std::size_t n) {
   auto m = zeros<double>(n, n);
@@ -88,43 +140,48 @@ std::vector<matrix<double>> layer_matrices(vector<T> const& theta) {
 ///
 /// Ĝ has the non-zero eigenvalues of G, with multiplicity. Layers are numbered from 0. (G itself is singular for two
 /// layers or more: W^{l+1} T⁻¹, T W^l give the same map; its condition number counts non-zero eigenvalues only.)
+///
+/// Spectra of the factors are computed when first asked for, once.
 class small_gauss_newton {
  public:
-  /// `matrices` and `gains` of the layers, the first one first. Cost: 2L products and 2L symmetric eigenproblems of
-  /// orders k and r.
+  /// What its quantities are: statements written for any number may ask.
+  using number = double;
+
+  /// `matrices` and `gains` of the layers, the first one first. Cost: 3L products.
   /// \throws shape_mismatch when two neighbours, or the first layer and the data, do not fit.
-  small_gauss_newton(std::vector<matrix<double>> const& matrices, std::span<double const> gains, covariance data)
-      : data_covariance(std::move(data)) {
-    auto const depth = matrices.size();
-    if (depth == 0 || gains.size() != depth)
-      throw shape_mismatch(std::to_string(depth) + " layers and " + std::to_string(gains.size()) + " gains");
+  small_gauss_newton(std::vector<matrix<double>> matrices, std::span<double const> given_gains, covariance data)
+      : data_covariance(std::move(data)),
+        chain(std::move(matrices)),
+        layer_gains(given_gains.begin(), given_gains.end()),
+        ends(4 * chain.size()) {
+    auto const depth = chain.size();
+    if (depth == 0 || layer_gains.size() != depth)
+      throw shape_mismatch(std::to_string(depth) + " layers and " + std::to_string(layer_gains.size()) + " gains");
     for (std::size_t l = 0; l < depth; ++l) {
-      auto const before = l == 0 ? data_covariance.dimension() : matrices[l - 1].shape(0);
-      if (matrices[l].shape(1) != before)
-        throw shape_mismatch("layer " + std::to_string(l) + " takes " + std::to_string(matrices[l].shape(1)) +
+      auto const before = l == 0 ? data_covariance.dimension() : chain[l - 1].shape(0);
+      if (chain[l].shape(1) != before)
+        throw shape_mismatch("layer " + std::to_string(l) + " takes " + std::to_string(chain[l].shape(1)) +
                              " features, came " + std::to_string(before));
     }
     left_factors.resize(depth);
     right_factors.resize(depth);
-    auto const k = matrices.back().shape(0);
+    auto const k = chain.back().shape(0);
     auto suffix = detail::unit(k);  // M^{L:l+1}
     for (std::size_t l = depth; l-- > 0;) {
       left_factors[l] = detail::product(false, true, suffix, suffix);
-      for (double& x : elements(left_factors[l])) x *= gains[l] * gains[l];
-      if (l > 0) suffix = detail::product(false, false, suffix, matrices[l]);
+      for (double& x : elements(left_factors[l])) x *= layer_gains[l] * layer_gains[l];
+      if (l > 0) suffix = detail::product(false, false, suffix, chain[l]);
     }
     right_factors[0] = detail::unit(data_covariance.rank());
     matrix<double> prefix;  // M^{l-1:1} Sᵀ
     for (std::size_t l = 1; l < depth; ++l) {
-      auto const& step = matrices[l - 1];
+      auto const& step = chain[l - 1];
       prefix = l == 1 ? detail::product(false, true, step, data_covariance.basis())
                       : detail::product(false, false, step, prefix);
       right_factors[l] = detail::product(true, false, prefix, prefix);
     }
-    for (std::size_t l = 0; l < depth; ++l) {
-      left_ends.push_back(ends_of(elements(lapack::symmetric_eigenvalues(left_factors[l]))));
-      right_ends.push_back(ends_of(elements(lapack::symmetric_eigenvalues(right_factors[l]))));
-    }
+    weighted_factors.reserve(depth);
+    for (std::size_t l = 0; l < depth; ++l) weighted_factors.push_back(weighted(right_factors[l]));
   }
 
   std::size_t depth() const { return left_factors.size(); }
@@ -133,21 +190,104 @@ class small_gauss_newton {
   /// k r, the order of Ĝ.
   std::size_t order() const { return outputs() * data().rank(); }
   covariance const& data() const { return data_covariance; }
+  /// κ(Σ) over the directions the data span.
+  double data_condition() const { return data().condition_number(); }
+  /// M^l [outputs, inputs] and a_l of layer l.
+  matrix<double> const& layer(std::size_t l) const { return chain[l]; }
+  double gain(std::size_t l) const { return layer_gains[l]; }
+  std::vector<double> const& gains() const { return layer_gains; }
   /// A_l [k, k] and B_l [r, r].
   matrix<double> const& left(std::size_t l) const { return left_factors[l]; }
   matrix<double> const& right(std::size_t l) const { return right_factors[l]; }
-  spectrum_ends const& left_spectrum(std::size_t l) const { return left_ends[l]; }
-  spectrum_ends const& right_spectrum(std::size_t l) const { return right_ends[l]; }
+  /// C_l = diag(√s) B_l diag(√s), [r, r].
+  matrix<double> const& weighted_right(std::size_t l) const { return weighted_factors[l]; }
 
-  /// B_l between the roots of the data's eigenvalues: diag(√s) B_l diag(√s), [r, r].
-  matrix<double> weighted_right(std::size_t l) const { return weighted(right_factors[l]); }
+  /// The ends of the spectra of A_l, B_l and C_l.
+  spectrum_ends const& left_spectrum(std::size_t l) const {
+    return ends.get(l, [&] { return detail::ends_of_matrix(left_factors[l]); });
+  }
+  spectrum_ends const& right_spectrum(std::size_t l) const {
+    return ends.get(depth() + l, [&] { return detail::ends_of_matrix(right_factors[l]); });
+  }
+  spectrum_ends const& weighted_right_spectrum(std::size_t l) const {
+    return ends.get(2 * depth() + l, [&] { return detail::ends_of_matrix(weighted_factors[l]); });
+  }
+  /// The ends of the squares of the min(outputs, inputs) singular values of M^l; of M^1 Sᵀ for the first layer.
+  spectrum_ends const& layer_spectrum(std::size_t l) const {
+    return ends.get(3 * depth() + l, [&] {
+      auto const m = l == 0 ? detail::product(false, true, chain[0], data_covariance.basis()) : chain[l];
+      bool const tall = m.shape(0) >= m.shape(1);
+      return detail::ends_of_matrix(detail::product(tall, !tall, m, m));
+    });
+  }
+
+  /// The ends of the spectra of Σ_l w_l A_l and of Σ_l w_l C_l. \pre one weight a layer.
+  spectrum_ends left_sum(std::span<double const> weights) const {
+    return detail::ends_of_matrix(detail::weighted_sum(
+        weights, [&](std::size_t l) -> auto const& { return left_factors[l]; }));
+  }
+  spectrum_ends right_sum(std::span<double const> weights) const {
+    return detail::ends_of_matrix(detail::weighted_sum(
+        weights, [&](std::size_t l) -> auto const& { return weighted_factors[l]; }));
+  }
+
+  /// Unit vectors u [count, k] for Rayleigh quotients: the eigenvectors of the two ends of every A_l and of
+  /// Σ_l tr(C_l) A_l. Multiples of I have no ends of their own and are left out, unless nothing else is there.
+  matrix<double> rayleigh_directions() const {
+    auto const k = outputs();
+    std::vector<double> rows;
+    auto const add = [&](matrix<double> const& a) {
+      auto const e = lapack::symmetric_eigen(a);
+      rows.insert(rows.end(), e.vectors.data(), e.vectors.data() + k);
+      if (k > 1) rows.insert(rows.end(), e.vectors.data() + (k - 1) * k, e.vectors.data() + k * k);
+    };
+    std::vector<double> traces;
+    for (std::size_t l = 0; l < depth(); ++l) traces.push_back(detail::trace_of(weighted_factors[l]));
+    add(detail::weighted_sum(
+        traces, [&](std::size_t l) -> auto const& { return left_factors[l]; }));
+    for (std::size_t l = 0; l + 1 < depth(); ++l) add(left_factors[l]);
+    auto directions = zeros<double>(rows.size() / k, k);
+    std::copy(rows.begin(), rows.end(), directions.data());
+    return directions;
+  }
+  /// uᵀA_l u / uᵀu for every l.
+  std::vector<double> rayleigh_quotients(std::span<double const> u) const {
+    std::vector<double> quotients;
+    for (auto const& a : left_factors) {
+      double over = 0, under = 0;
+      for (std::size_t i = 0; i < u.size(); ++i) {
+        double row = 0;
+        for (std::size_t j = 0; j < u.size(); ++j) row += a(i, j) * u[j];
+        over += u[i] * row;
+        under += u[i] * u[i];
+      }
+      quotients.push_back(over / under);
+    }
+    return quotients;
+  }
+
+  /// tr Ĝ = Σ_l tr A_l tr C_l and tr Ĝ² = Σ_{l,m} tr(A_l A_m) tr(C_l C_m). L² (k² + r²) flops.
+  double trace() const {
+    double sum = 0;
+    for (std::size_t l = 0; l < depth(); ++l)
+      sum += detail::trace_of(left_factors[l]) * detail::trace_of(weighted_factors[l]);
+    return sum;
+  }
+  double squared_trace() const {
+    double sum = 0;
+    for (std::size_t l = 0; l < depth(); ++l)
+      for (std::size_t m = 0; m <= l; ++m)
+        sum += (m == l ? 1 : 2) * detail::trace_of_product(left_factors[l], left_factors[m]) *
+               detail::trace_of_product(weighted_factors[l], weighted_factors[m]);
+    return sum;
+  }
 
   /// Ĝ, [k r, k r].
   matrix<double> dense() const {
     auto const k = outputs(), r = data().rank();
     auto g = zeros<double>(k * r, k * r);
     for (std::size_t l = 0; l < depth(); ++l) {
-      auto const b = weighted_right(l);
+      auto const& b = weighted_factors[l];
       for (std::size_t i = 0; i < k; ++i)
         for (std::size_t j = 0; j < k; ++j)
           for (std::size_t p = 0; p < r; ++p)
@@ -185,13 +325,14 @@ class small_gauss_newton {
   double condition_number() const { return theory::condition_number(spectrum()); }
 
   /// rank G = Σ_l (p_l - p_{l-1}) q_l with p_l = rank A_l, q_l = rank B_l, p_{-1} = 0: for any weights, because the
-  /// ranges of the A_l grow with l and those of the B_l shrink. Free: no eigenproblem of order k r.
+  /// ranges of the A_l grow with l and those of the B_l shrink. Costs the spectra of the factors, no eigenproblem of
+  /// order k r.
   std::size_t rank() const {
     std::size_t total = 0, before = 0;
     for (std::size_t l = 0; l < depth(); ++l) {
       // Growing ranges cannot lose rank; a rank near the threshold may seem to.
-      auto const p = std::max(before, left_ends[l].rank);
-      total += (p - before) * right_ends[l].rank;
+      auto const p = std::max(before, left_spectrum(l).rank);
+      total += (p - before) * right_spectrum(l).rank;
       before = p;
     }
     return total;
@@ -206,8 +347,10 @@ class small_gauss_newton {
   }
 
   covariance data_covariance;
-  std::vector<matrix<double>> left_factors, right_factors;
-  std::vector<spectrum_ends> left_ends, right_ends;
+  std::vector<matrix<double>> chain;
+  std::vector<double> layer_gains;
+  std::vector<matrix<double>> left_factors, right_factors, weighted_factors;
+  detail::table_at_need<spectrum_ends> ends;
 };
 
 /// The Gauss-Newton matrix of the linear network `Net` at the parameters theta, on data with the given covariance.
@@ -223,13 +366,13 @@ class linear_gauss_newton : public small_gauss_newton {
   /// size; invalid_value when a parameter is not finite.
   template <real T>
   linear_gauss_newton(std::span<T const> theta, covariance data)
-      : small_gauss_newton(detail::checked_layer_matrices<Net>(theta), gains(), std::move(data)) {}
+      : small_gauss_newton(detail::checked_layer_matrices<Net>(theta), gains_of(), std::move(data)) {}
   template <real T>
   linear_gauss_newton(vector<T> const& theta, covariance data)
       : linear_gauss_newton(elements(theta), std::move(data)) {}
 
  private:
-  static std::span<double const> gains() {
+  static std::span<double const> gains_of() {
     static constexpr auto all = [] {
       auto const& reading = detail::reading_of<Net>;
       std::array<double, Net::parameters.size() + 1> g{};

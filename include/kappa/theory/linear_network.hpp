@@ -32,8 +32,9 @@ struct linear_layer {
 
 /// What a statement asks of a network.
 enum class hypothesis {
-  linear,           ///< a chain of layers a W + b I
-  one_hidden_layer  ///< the same, with exactly two layers
+  linear,              ///< a chain of layers a W + b I
+  one_hidden_layer,    ///< the same, with exactly two layers
+  equal_hidden_widths  ///< the same, all hidden widths equal and none below the widths of input and output
 };
 
 namespace detail {
@@ -47,7 +48,9 @@ enum class obstacle_kind {
   shared,       // a weight used by several layers
   zero,         // a scale of 0 on the way
   no_layers,    // nothing to differentiate by
-  wrong_depth   // not two layers
+  wrong_depth,  // not two layers
+  unequal,      // two hidden widths differ
+  narrow        // a hidden width below those of input or output
 };
 
 /// Why a statement does not cover a network: the first reason met, in the order data flows.
@@ -56,6 +59,7 @@ struct obstacle {
   int node = -1;
   label at{};
   int got = 0;
+  int wanted = 0;
 };
 
 constexpr kappa::sentence describe(obstacle const& o, char const* statement) {
@@ -87,6 +91,13 @@ constexpr kappa::sentence describe(obstacle const& o, char const* statement) {
       break;
     case obstacle_kind::wrong_depth:
       s << o.got << " dense layers: " << statement << " is for 2, one hidden layer";
+      break;
+    case obstacle_kind::unequal:
+      s << "hidden widths " << o.wanted << " and " << o.got << ": " << statement << " is for equal ones";
+      break;
+    case obstacle_kind::narrow:
+      s << "hidden width " << o.got << " below " << o.wanted << ": " << statement
+        << " is for widths not below input and output";
       break;
   }
   return s;
@@ -211,9 +222,19 @@ inline constexpr auto reading_of = read_linear<Net::parameters.size()>(Net::node
 template <network_type Net>
 constexpr obstacle obstacle_to(hypothesis needs) {
   auto const& reading = reading_of<Net>;
-  if (reading.bad.why == obstacle_kind::none && needs == hypothesis::one_hidden_layer && reading.depth != 2)
-    return {obstacle_kind::wrong_depth, Net::node_count - 1, {}, static_cast<int>(reading.depth)};
-  return reading.bad;
+  if (reading.bad.why != obstacle_kind::none) return reading.bad;
+  int const last = Net::node_count - 1;
+  if (needs == hypothesis::one_hidden_layer && reading.depth != 2)
+    return {obstacle_kind::wrong_depth, last, {}, static_cast<int>(reading.depth)};
+  if (needs == hypothesis::equal_hidden_widths) {
+    int const d = reading.layers[0].inputs, k = reading.layers[reading.depth - 1].outputs;
+    for (std::size_t l = 0; l + 1 < reading.depth; ++l) {
+      int const first = reading.layers[0].outputs, width = reading.layers[l].outputs;
+      if (width != first) return {obstacle_kind::unequal, last, {}, width, first};
+      if (width < d || width < k) return {obstacle_kind::narrow, last, {}, width, d > k ? d : k};
+    }
+  }
+  return {};
 }
 
 /// Its arguments are the error message.
@@ -238,13 +259,26 @@ constexpr hypothesis needs_of() {
   }
 }
 
+/// Why the statement does not cover the network: one sentence, empty when it does. A statement about networks that are
+/// not linear says so itself, by a `template <network_type Net> static constexpr kappa::sentence refusal()`.
+template <network_type Net, class Statement>
+constexpr kappa::sentence refusal_of() {
+  if constexpr (requires { Statement::template refusal<Net>(); }) {
+    return Statement::template refusal<Net>();
+  } else {
+    return describe(obstacle_to<Net>(needs_of<Statement>()), Statement::name);
+  }
+}
+
+template <network_type Net, class Statement>
+inline constexpr bool covers = refusal_of<Net, Statement>().n == 0;
+
 /// Refuses a network the statement does not cover with exactly one error; true in any case, so that no second error
 /// follows from the first.
 template <network_type Net, class Statement>
 constexpr bool refuse_unless_covered() {
-  constexpr obstacle why = obstacle_to<Net>(needs_of<Statement>());
-  if constexpr (why.why != obstacle_kind::none) {
-    constexpr kappa::sentence says = describe(why, Statement::name);
+  if constexpr (!covers<Net, Statement>) {
+    constexpr kappa::sentence says = refusal_of<Net, Statement>();
     refuse_lines<says>(std::make_integer_sequence<int, static_detail::line_count(says)>());
   }
   return true;
