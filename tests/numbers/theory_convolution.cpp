@@ -138,7 +138,7 @@ TEST_CASE("Both small matrices have the spectrum of the Gauss-Newton matrix with
   CHECK(in_kernel_space <= 1e-12);
   CHECK(in_data_space <= 1e-12);
   CHECK(several >= tried / 2);
-  CHECK(seen[0] >= several);
+  CHECK(seen[0] >= several * 99 / 100);
   CHECK(seen[1] >= tried / 2);
   CHECK(seen[2] >= tried / 4);
   CHECK(seen[3] == tried);
