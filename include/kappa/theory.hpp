@@ -4,6 +4,7 @@
 
 #include <kappa/theory/bounds.hpp>
 #include <kappa/theory/covariance.hpp>
+#include <kappa/theory/enclosed_gauss_newton.hpp>
 #include <kappa/theory/gauss_newton.hpp>
 #include <kappa/theory/linear_network.hpp>
 #include <kappa/theory/lower_bounds.hpp>
