@@ -135,7 +135,7 @@ inline covariance covariance_with_constant(matrix<double> const& inputs) {
 /// docs/conditioning/batch_norm.md.
 class batch_norm_gauss_newton : public detail::small_matrix {
  public:
-  /// The batch is `inputs` [n, d], one sample a row. Cost: m k² r² with r = rank Σ_c.
+  /// The batch is `inputs` [n, d], one sample a row. Cost: m r² (2 r + 2 k²) flops with r = rank Σ_c.
   /// \throws shape_mismatch when shapes do not fit; invalid_value when a number is not finite, ε is negative, or all
   /// samples are equal; singular_matrix when a hidden unit does not vary over the batch and ε is 0.
   batch_norm_gauss_newton(batch_norm_network const& net, matrix<double> const& inputs)
@@ -150,23 +150,21 @@ class batch_norm_gauss_newton : public detail::small_matrix {
       for (std::size_t j = 0; j < r; ++j) u(i, j) *= std::sqrt(s(j));
     g = zeros<double>(k * width, k * width);
     auto direction = zeros<double>(width);
-    auto block = zeros<double>(width, width);
+    auto block = zeros<double>(width, width), projected = zeros<double>(r, r);
     for (std::size_t i = 0; i < m; ++i) {
-      double norm = 0, spread = 0;  // ‖u‖² and uᵀ Σ_c u
-      for (std::size_t j = 0; j < r; ++j) {
-        norm += u(i, j) * u(i, j);
-        spread += u(i, j) * u(i, j) * s(j);
-      }
+      double norm = 0;
+      for (std::size_t j = 0; j < r; ++j) norm += u(i, j) * u(i, j);
       double const variance = norm + net.epsilon;
       if (!(variance > 0)) throw singular_matrix("batch norm: hidden unit " + std::to_string(i) + " does not vary");
       double const gain = net.affine ? net.affine->gain(i) : 1;
-      // P Σ_c P with P = I - u uᵀ / σ², and the gain's own direction.
+      // P Σ_c P as the square of P Σ_c^½: where P leaves little of Σ_c, its three terms would cancel.
       for (std::size_t p = 0; p < r; ++p)
-        for (std::size_t q = 0; q < r; ++q) {
-          double const outer = u(i, p) * u(i, q) / variance;
-          double const projected = (p == q ? s(p) : 0) - outer * (s(p) + s(q)) + outer * spread / variance;
-          block(p, q) = gain * gain * projected / variance + (net.affine ? outer : 0);
-        }
+        for (std::size_t q = 0; q < r; ++q)
+          projected(p, q) = ((p == q ? 1 : 0) - u(i, p) * u(i, q) / variance) * std::sqrt(s(q));
+      auto const square = detail::product(false, true, projected, projected);
+      for (std::size_t p = 0; p < r; ++p)
+        for (std::size_t q = 0; q < r; ++q)
+          block(p, q) = gain * gain * square(p, q) / variance + (net.affine ? u(i, p) * u(i, q) / variance : 0);
       if (net.affine) block(r, r) = 1;
       detail::add_kronecker(g, net.output_weight, i, block);
       for (std::size_t p = 0; p < r; ++p) direction(p) = gain * u(i, p) / std::sqrt(variance);
