@@ -30,8 +30,10 @@ bool report(char const* title, double data_condition) {
   auto const summary = theory::condition_report<Net>(theta, inputs);  // inputs [n, d]; name, value, value / exact
   std::printf("%s\n%s\n", title, summary.text().c_str());
   // [/report]
-  for (theory::bound const& b : summary.bounds)
-    if (b.value < summary.exact * (1 - 1e-9)) return false;
+  for (theory::reported_bound const& b : summary.bounds) {
+    if (b.claims != theory::relation::lower_bound && b.slack < 1 - 1e-9) return false;
+    if (b.claims == theory::relation::lower_bound && b.slack > 1 + 1e-9) return false;
+  }
   return true;
 }
 

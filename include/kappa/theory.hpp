@@ -2,10 +2,14 @@
 /// \file
 /// Condition numbers of the Gauss-Newton matrix of linear networks: exact values, bounds, their hypotheses.
 
+#include <kappa/theory/arithmetic.hpp>
 #include <kappa/theory/bounds.hpp>
+#include <kappa/theory/bounds_for.hpp>
 #include <kappa/theory/covariance.hpp>
 #include <kappa/theory/enclosed_gauss_newton.hpp>
+#include <kappa/theory/enclosure.hpp>
 #include <kappa/theory/gauss_newton.hpp>
+#include <kappa/theory/interval.hpp>
 #include <kappa/theory/linear_network.hpp>
 #include <kappa/theory/lower_bounds.hpp>
 #include <kappa/theory/report.hpp>

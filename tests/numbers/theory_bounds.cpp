@@ -177,25 +177,3 @@ TEST_CASE("How the bounds stand to one another") {
   CHECK(finite > 150);
   CHECK(tighter > 5);
 }
-
-TEST_CASE("A report's rows are the numbers themselves") {
-  using net = linear::wide;
-  auto const d = testing::draw<net>({.seed = 4, .samples = 20, .law = testing::weights::gaussian, .data_condition = 9});
-  auto const report = theory::condition_report<net>(d.theta, d.inputs);
-  theory::linear_gauss_newton<net> const g(d.theta, theory::covariance_of(d.inputs));
-  CHECK(report.exact == g.condition_number());
-  CHECK(report.rank == 24);
-  CHECK(std::abs(report.data / 9 - 1) <= 1e-12);
-  auto const rows = report.rows();
-  REQUIRE(rows.size() == 7);
-  CHECK(rows[2].name == "Lemma 2");
-  CHECK(rows[2].value == theory::lemma_2(g).value);
-  CHECK(rows[2].slack >= 1);
-  CHECK(rows[3].value == theory::eq_7(g).value);
-  CHECK(report.text().find("Eq. (7)") != std::string::npos);
-  auto const necked = testing::draw<linear::bottleneck>({.seed = 4, .samples = 20});
-  auto const vacuous = theory::condition_report<linear::bottleneck>(necked.theta, necked.inputs);
-  CHECK(vacuous.bounds.front().value == std::numeric_limits<double>::infinity());
-  CHECK(vacuous.text().find("vacuous") != std::string::npos);
-  CHECK(std::isfinite(vacuous.bounds[3].value));
-}

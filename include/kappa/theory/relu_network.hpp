@@ -314,8 +314,23 @@ class relu_gauss_newton : public relu_kernel {
   }
 };
 
+namespace detail {
+
+/// Makes a statement of Self's `value(relu_kernel const&)`, and says which networks it is about.
+template <class Self>
+struct relu_statement : value_statement<Self, relu_kernel> {
+  template <network_type Net>
+  using subject = relu_gauss_newton<Net>;
+  template <network_type Net>
+  static constexpr kappa::sentence refusal() {
+    return describe(relu_reading_of<Net>.bad, Self::name);
+  }
+};
+
+}  // namespace detail
+
 /// κ(G) itself, from the eigenvalues of the kernel matrix.
-struct exact_relu_t : detail::value_statement<exact_relu_t, relu_kernel> {
+struct exact_relu_t : detail::relu_statement<exact_relu_t> {
   static constexpr char const* name = "the ReLU kernel matrix";
   static constexpr char const* hypotheses = "one hidden layer, ReLU or leaky ReLU, no bias";
   static constexpr char const* source = "Zhao, Singh, Lucchi 2024, arXiv:2411.02139";
@@ -328,7 +343,7 @@ inline constexpr exact_relu_t exact_relu{};
 /// κ(G) <= (s_1(X)² s_1(W)² + λ_max(Γ)) / (α² s_min(X)² s_min(W)² + λ_min(Γ)), read as s_min(X)² = λ_min(XᵀX) of order
 /// n and s_min(W)² = λ_min(W Wᵀ) of order k. +infinity when Γ is singular and α or one of these is zero, so for ReLU
 /// with fewer hidden units than samples.
-struct relu_bound_t : detail::value_statement<relu_bound_t, relu_kernel> {
+struct relu_bound_t : detail::relu_statement<relu_bound_t> {
   static constexpr char const* name = "leaky ReLU bound";
   static constexpr char const* hypotheses =
       "one hidden layer, ReLU or leaky ReLU, no bias; s_min(X)^2 = lambda_min(X' X) of order n, s_min(W)^2 = "
@@ -344,7 +359,7 @@ struct relu_bound_t : detail::value_statement<relu_bound_t, relu_kernel> {
 inline constexpr relu_bound_t relu_bound{};
 
 /// The same with ‖φ(VX)‖_F² in place of λ_max(Γ): no eigenproblem for the largest eigenvalue, and weaker.
-struct relu_norm_bound_t : detail::value_statement<relu_norm_bound_t, relu_kernel> {
+struct relu_norm_bound_t : detail::relu_statement<relu_norm_bound_t> {
   static constexpr char const* name = "leaky ReLU bound, Frobenius norm";
   static constexpr char const* hypotheses = relu_bound_t::hypotheses;
   static constexpr char const* source = "after a figure of Zhao, Singh, Lucchi 2024";
@@ -364,7 +379,7 @@ inline constexpr relu_norm_bound_t relu_norm_bound{};
 /// Never above `relu_bound`, and finite for ReLU where XᵀX is nonsingular and every sample's mask leaves W of full
 /// rank. Proof: the first term of the kernel matrix is the Hadamard product of XᵀX ⊗ 1 1ᵀ with a positive semidefinite
 /// matrix whose diagonal blocks are W D_q² Wᵀ; λ_min I <= XᵀX <= λ_max I leaves these blocks only.
-struct relu_sample_bound_t : detail::value_statement<relu_sample_bound_t, relu_kernel> {
+struct relu_sample_bound_t : detail::relu_statement<relu_sample_bound_t> {
   static constexpr char const* name = "ReLU bound by samples";
   static constexpr char const* hypotheses = "one hidden layer, ReLU or leaky ReLU, no bias";
   static constexpr char const* source = "kappa, docs/conditioning/relu.md";
@@ -381,7 +396,7 @@ inline constexpr relu_sample_bound_t relu_sample_bound{};
 ///     κ(G) >= (λ_max(Γ) + λ_min(XᵀX) min_q λ_min(W D_q² Wᵀ)) / (λ_min(Γ) + λ_max(XᵀX) max_q λ_max(W D_q² Wᵀ)),
 ///
 /// or 1, where that is more. It says something where Γ dominates: whitened inputs, wide networks.
-struct relu_sample_lower_bound_t : detail::value_statement<relu_sample_lower_bound_t, relu_kernel> {
+struct relu_sample_lower_bound_t : detail::relu_statement<relu_sample_lower_bound_t> {
   static constexpr char const* name = "ReLU lower bound by samples";
   static constexpr char const* hypotheses =
       "one hidden layer, ReLU or leaky ReLU, no bias; a nonsingular kernel matrix";

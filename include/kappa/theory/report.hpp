@@ -1,17 +1,23 @@
 #pragma once
 /// \file
-/// κ(G) of a linear network beside what theory says about it, as rows for a table.
+/// κ(G) of a network beside everything theory says about it: each statement with its value, its hypotheses looked up,
+/// its slack and its cost.
 
+#include <chrono>
+#include <cmath>
+#include <cstddef>
 #include <cstdio>
+#include <limits>
 #include <string>
+#include <type_traits>
 #include <vector>
 
-#include <kappa/theory/bounds.hpp>
+#include <kappa/theory/bounds_for.hpp>
 
 namespace kappa::inline KAPPA_ARCH {
 namespace theory {
 
-/// One line of a report: a number, and its ratio to the exact κ(G) (for a bound: its slack, at least 1).
+/// One line of a report: a number, and its ratio to the exact κ(G) (for a bound: its slack).
 struct condition_row {
   std::string name;
   double value = 0;
@@ -19,62 +25,149 @@ struct condition_row {
   std::string note;
 };
 
-/// κ(G) and its bounds for one network, weights and data.
-struct condition_summary {
-  std::size_t order = 0;  ///< k r, the order of Ĝ
-  std::size_t rank = 0;   ///< of G, by the rank formula
-  double data = 0;        ///< κ(Σ) over the directions the data span
-  double exact = 0;       ///< κ(G) over non-zero eigenvalues
-  std::vector<bound> bounds;
+/// What a statement says about one network.
+struct reported_bound : bound {
+  relation claims = relation::upper_bound;
+  std::vector<checked_hypothesis> checks;  ///< what depends on numbers
+  double slack = 0;                        ///< value / κ(G); NaN when κ(G) was not computed
+  char const* cost = "";                   ///< in eigenproblems or flops
+  double seconds = 0;                      ///< spent here; spectra are shared, whoever asks first pays
 
-  /// The rows of a table: κ(Σ), κ(G), then every bound.
+  /// The hypotheses that depend on numbers in one line: "finite: no (W W' or V'V is nonsingular); ...".
+  std::string checked() const {
+    std::string line;
+    for (checked_hypothesis const& c : checks)
+      line += (line.empty() ? "" : "; ") + std::string(c.gives) + ": " + (c.holds ? "yes" : "no") + " (" + c.says + ")";
+    return line;
+  }
+};
+
+/// κ(G) and what theory says about it for one network, weights and data.
+struct condition_summary {
+  std::size_t order = 0;  ///< of the small matrix: k r; for ReLU n k
+  std::size_t rank = 0;   ///< of G, by the rank formula; for ReLU 0: there is no formula
+  double data = 0;        ///< κ(Σ) over the directions the data span
+  double exact = std::numeric_limits<double>::quiet_NaN();  ///< κ(G) over non-zero eigenvalues; NaN when not computed
+  std::vector<reported_bound> bounds;
+  std::vector<refused_statement> refused;  ///< what is not about this network, and why
+
+  /// The rows of a table: κ(Σ), κ(G), then every statement.
   std::vector<condition_row> rows() const {
     std::vector<condition_row> table;
     table.push_back({"condition number of the data", data, data / exact, "over the directions the data span"});
-    table.push_back(
-        {"exact condition number", exact, 1, "rank " + std::to_string(rank) + ", order " + std::to_string(order)});
-    for (bound const& b : bounds)
-      table.push_back({b.name, b.value, b.value / exact,
-                       b.value == detail::infinity ? "vacuous: a lambda_min is zero" : b.hypotheses});
+    std::string const size = "order " + std::to_string(order);
+    table.push_back({"exact condition number", exact, exact / exact,
+                     rank > 0 ? "rank " + std::to_string(rank) + ", " + size : size});
+    for (reported_bound const& b : bounds)
+      table.push_back({b.name, b.value, b.slack, b.value == detail::infinity ? "vacuous" : b.hypotheses});
     return table;
   }
-  /// The rows as aligned text, one a line: name, value, slack.
+  /// The rows as aligned text, one a line: name, value, slack, note, and below what was looked up; then what was
+  /// refused.
   std::string text() const {
     std::string lines;
-    for (condition_row const& row : rows()) {
+    auto const table = rows();
+    for (std::size_t i = 0; i < table.size(); ++i) {
       char line[128];
-      std::snprintf(line, sizeof line, "%-30s %14.6g %12.4g  ", row.name.c_str(), row.value, row.slack);
-      lines += line + row.note + "\n";
+      std::snprintf(line, sizeof line, "%-32s %14.6g %12.4g  ", table[i].name.c_str(), table[i].value, table[i].slack);
+      lines += line + table[i].note + "\n";
+      auto const checked = i < 2 ? std::string() : bounds[i - 2].checked();
+      if (!checked.empty()) lines += "    " + checked + "\n";
     }
+    for (refused_statement const& r : refused)
+      lines += "not covered: " + std::string(r.reason.s, static_cast<std::size_t>(r.reason.n)) + "\n";
     return lines;
   }
 };
 
-/// κ(G) of the linear network `Net` at theta, on data of the given covariance, with Lemma 2 where the network has one
-/// hidden layer, Eq. (7), its max form, the flag bound and the Loewner bound. Costs the eigenvalues of Ĝ: 4/3 (k r)³
-/// flops, and k problems of order r with one hidden layer. \throws as linear_gauss_newton.
-template <network_type Net, real T>
-condition_summary condition_report(std::span<T const> theta, covariance const& data) {
-  linear_gauss_newton<Net> const g(theta, data);
-  condition_summary report{g.order(), g.rank(), g.data().condition_number(), g.condition_number(), {}};
-  if constexpr (one_hidden_layer<Net>) report.bounds.push_back(lemma_2(g));
-  if constexpr (linear_network<Net>) {
-    report.bounds.push_back(eq_7(g));
-    report.bounds.push_back(max_bound(g));
-    report.bounds.push_back(flag_bound(g));
-    report.bounds.push_back(loewner_bound(g));
+/// What a report may spend.
+struct report_options {
+  std::size_t largest_order = 2500;  ///< κ(G) itself is computed up to this order of the small matrix
+};
+
+namespace detail {
+
+struct the_condition_report {
+  static constexpr char const* name = "the condition report";
+};
+
+template <class S>
+char const* cost_of() {
+  if constexpr (requires { S::cost; }) {
+    return S::cost;
+  } else {
+    return "";
   }
+}
+
+/// Every statement of `bounds_for<Net, All>` about `subject`.
+template <class All, network_type Net, class Subject>
+condition_summary report_on(Subject const& subject, double data, report_options const& options) {
+  condition_summary report;
+  report.order = subject.order();
+  report.data = data;
+  if constexpr (requires { subject.rank(); }) report.rank = subject.rank();
+  bool affordable = report.order <= options.largest_order;
+  if constexpr (one_hidden_layer<Net>) affordable = true;  // k eigenproblems of order r
+  if (affordable) report.exact = subject.condition_number();
+  bounds_for<Net, All>::for_each([&]<class S>(S statement) {
+    static_assert(std::is_base_of_v<typename subject_of<Net, S>::type, Subject>);
+    reported_bound said;
+    said.claims = relation_of<S>();
+    auto const begin = std::chrono::steady_clock::now();
+    if (affordable || said.claims != relation::equality) {
+      auto const b = statement(subject);
+      if constexpr (std::is_same_v<decltype(b), bound const>) {
+        static_cast<bound&>(said) = b;
+      } else {
+        said.value = b, said.name = S::name;
+      }
+    } else {
+      said.name = S::name, said.hypotheses = "not computed: as dear as the exact condition number";
+    }
+    if constexpr (requires { S::checks(subject); }) said.checks = S::checks(subject);
+    said.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    said.slack = said.value / report.exact;
+    said.cost = cost_of<S>();
+    report.bounds.push_back(said);
+  });
+  for (refused_statement const& r : refusals_for<Net, All>()) report.refused.push_back(r);
   return report;
 }
 
-/// The same from the inputs themselves, [n, d], one sample a row.
-template <network_type Net, real T, real U>
-condition_summary condition_report(std::span<T const> theta, matrix<U> const& inputs) {
-  return condition_report<Net>(theta, covariance_of(inputs));
+}  // namespace detail
+
+/// κ(G) of the linear network `Net` at theta, on data of the given covariance, with every statement about it. Where
+/// κ(G) is affordable it costs the eigenvalues of the small matrix, 4/3 (k r)³ flops, or k problems of order r with one
+/// hidden layer. \throws as linear_gauss_newton.
+template <network_type Net, class All = known_statements, real T>
+condition_summary condition_report(std::span<T const> theta, covariance const& data,
+                                   report_options const& options = {}) {
+  if constexpr (linear_network<Net>) {
+    return detail::report_on<All, Net>(linear_gauss_newton<Net>(theta, data), data.condition_number(), options);
+  } else {
+    static_assert(detail::refuse_unless_covered<Net, detail::the_condition_report>());
+    return {};
+  }
 }
-template <network_type Net, real T>
-condition_summary condition_report(vector<T> const& theta, auto const& data) {
-  return condition_report<Net>(elements(theta), data);
+
+/// The same from the inputs themselves, [n, d], one sample a row; for one hidden layer with ReLU, too.
+/// \throws as linear_gauss_newton and relu_gauss_newton.
+template <network_type Net, class All = known_statements, real T, real U>
+condition_summary condition_report(std::span<T const> theta, matrix<U> const& inputs,
+                                   report_options const& options = {}) {
+  if constexpr (relu_network<Net>) {
+    auto wide = zeros<double>(inputs.shape(0), inputs.shape(1));
+    std::copy(inputs.begin(), inputs.end(), wide.begin());
+    auto const data = covariance_of(inputs);
+    return detail::report_on<All, Net>(relu_gauss_newton<Net>(theta, wide), data.condition_number(), options);
+  } else {
+    return condition_report<Net, All>(theta, covariance_of(inputs), options);
+  }
+}
+template <network_type Net, class All = known_statements, real T>
+condition_summary condition_report(vector<T> const& theta, auto const& data, report_options const& options = {}) {
+  return condition_report<Net, All>(elements(theta), data, options);
 }
 
 }  // namespace theory
