@@ -11,8 +11,9 @@ using namespace kappa::testing;
 struct mine : network<input<5> | dense<8, no_bias> | dense<3, no_bias>> {};
 
 TEST_CASE("The bounds hold for my network") {
-  REQUIRE_THAT(network_of<mine>, satisfies(theory::eq_7));
-  REQUIRE_THAT(network_of<mine>, attains(theory::lemma_2, sweep{.instances = 100, .seed = 7, .whitened = true}));
+  REQUIRE_THAT(network_of<mine>, satisfies<theory::eq_7>());
+  REQUIRE_THAT(network_of<mine>, satisfies<theory::eq_7>(sweep{.instances = 50, .rigorous = true}));
+  REQUIRE_THAT(theory::lemma_2, is_exact_for<mine>(sweep{.instances = 100, .seed = 7, .whitened = true}));
 }
 // [/a_test]
 
@@ -30,6 +31,13 @@ struct tenth_less {
   static constexpr char const* name = "nine tenths of Lemma 2";
   static constexpr theory::hypothesis needs = theory::hypothesis::one_hidden_layer;
   double operator()(auto const& g) const { return 0.9 * theory::lemma_2(g).value; }
+};
+
+struct generic_tenth_less {
+  static constexpr char const* name = "nine tenths of Lemma 2, for any number";
+  static constexpr theory::hypothesis needs = theory::hypothesis::one_hidden_layer;
+  static auto value(auto const& g) { return theory::lemma_2_t::value(g) * 0.9; }
+  double operator()(theory::small_gauss_newton const& g) const { return value(g); }
 };
 
 struct without_data {
@@ -149,4 +157,78 @@ TEST_CASE("Data are drawn with the spectrum that was asked for, weights by the l
   CHECK(std::abs(deficient.data().condition_number() - 1) <= 1e-12);
   CHECK(deficient.left_spectrum(0).rank == 2);
   CHECK(deficient.right_spectrum(1).rank == 4);
+}
+
+TEST_CASE("The matchers' other spellings") {
+  CHECK_THAT(mine{}, satisfies<theory::loewner_bound>(sweep{.instances = 20}));
+  CHECK_THAT(network_of<mine>, satisfies(theory::rayleigh_bound, sweep{.instances = 20}));
+  CHECK_THAT(mine{}, attains<theory::loewner_bound>(sweep{.instances = 20}));
+  CHECK_THAT(my_guess{}, is_violated_by<mine>());
+  CHECK(!is_violated_by<mine>().match(theory::eq_7));
+  CHECK(!is_exact_for<mine>().match(theory::eq_7));
+  auto const exact = is_exact_for<mine>(sweep{.instances = 30});
+  CHECK(exact.match(theory::exact_one_hidden_layer));
+  CHECK(exact.describe().find("is exact for: the one-hidden-layer formula on network 5-8-3") == 0);
+  CHECK(Catch::StringMaker<theory::eq_7_t>::convert(theory::eq_7) == "Eq. (7)");
+}
+
+TEST_CASE("A verdict tells the tightest and the loosest instance") {
+  auto const v = try_statement<mine>(theory::eq_7, {.instances = 60});
+  REQUIRE(v.tightest);
+  REQUIRE(v.loosest);
+  CHECK(v.tightest->slack() >= 1 - 1e-12);
+  CHECK(v.loosest->slack() > 2 * v.tightest->slack());
+  for (trial const& t : {*v.tightest, *v.loosest}) {  // drawn again, they are the same
+    auto const d = draw<mine>(t.which);
+    theory::linear_gauss_newton<mine> const g(d.theta, theory::covariance_of(d.inputs));
+    CHECK(theory::eq_7(g).value / g.condition_number() == t.slack());
+    CHECK(v.text().find("stated / exact " + digits(t.slack()) + ", seed " + std::to_string(t.which.seed)) !=
+          std::string::npos);
+  }
+}
+
+TEST_CASE("A generator gives the instances of a sweep") {
+  static int seen = 0;
+  auto const plan = sweep{.instances = 7, .seed = 3};
+  auto const n = GENERATE_COPY(instances_of<mine>(plan));
+  CHECK(n.which.seed == plan.seed + static_cast<std::uint64_t>(seen));
+  CHECK(n.inputs == draw<mine>(n.which).inputs);
+  CHECK(n.theta.size() == 64);
+  if (++seen == 7) CHECK(n.which.law == weights::bottlenecked);
+}
+
+TEST_CASE("In intervals a false bound is refuted and a true one proved") {
+  auto const plan = sweep{.instances = 60, .seed = 2, .rigorous = true};
+  auto const held = try_statement<mine>(theory::eq_7, plan);
+  CHECK(held.holds());
+  CHECK(held.attained + held.undecided + held.vacuous <= 20);  // one sample, white data, near singular
+  auto const equal = try_statement<mine>(theory::exact_one_hidden_layer, plan);
+  CHECK(equal.holds());
+  CHECK(equal.attained >= 45);
+  auto const refuted = try_statement<mine>(generic_tenth_less{}, {.instances = 40, .whitened = true, .rigorous = true});
+  CHECK(refuted.failures > 30);
+  REQUIRE(refuted.smallest);
+  CHECK(refuted.smallest->exact - refuted.smallest->exact_error >
+        refuted.smallest->stated + refuted.smallest->stated_error);
+  CHECK(refuted.text().find(" +- ") != std::string::npos);
+  // Written for doubles only, a statement has nothing to say in intervals.
+  CHECK_THROWS_AS(try_statement<mine>(my_guess{}, plan), invalid_value);
+}
+
+TEST_CASE("Weights and data by law") {
+  auto const half = random_weight(6, 8, weights::bottlenecked, 1);
+  CHECK(theory::ends_of(elements(lapack::symmetric_eigenvalues(lapack::gram(half)))).rank == 3);
+  for (auto [law, variance] : {std::pair{weights::gaussian, 1. / 400}, std::pair{weights::kaiming, 2. / 400},
+                               std::pair{weights::xavier, 2. / 600}}) {
+    auto const w = random_weight(200, 400, law, 5);
+    double squares = 0;
+    for (double const x : w) squares += x * x;
+    CHECK(std::abs(squares / 80000 / variance - 1) < 0.03);  // the standard error is 0.005
+  }
+  std::vector<double> const spectrum{9, 4, 0.5};
+  auto const sigma = theory::covariance_of(random_inputs(12, 5, spectrum, 8));
+  REQUIRE(sigma.rank() == 3);
+  for (std::size_t i = 0; i < 3; ++i) CHECK(std::abs(sigma.eigenvalues()(i) / spectrum[i] - 1) <= 1e-12);
+  CHECK_THROWS_AS(random_inputs(2, 5, spectrum, 8), shape_mismatch);
+  CHECK_THROWS_AS(random_inputs(9, 5, std::vector<double>{1, 0}, 8), invalid_value);
 }

@@ -40,7 +40,7 @@ struct percent_of {
   static constexpr char const* name = "some percent of a statement";
   static constexpr theory::hypothesis needs = theory::detail::needs_of<Statement>();
   static constexpr theory::relation claims = theory::detail::relation_of<Statement>();
-  static constexpr auto value(auto const& g) { return Statement::value(g) * Percent / 100; }
+  static constexpr auto value(auto const& g) { return Statement::value(g) * (Percent / 100.0); }
   double operator()(theory::small_gauss_newton const& g) const { return value(g); }
 };
 

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <kappa/tensor/array.hpp>
+#include <kappa/tensor/errors.hpp>
 #include <kappa/tensor/random.hpp>
 #include <kappa/theory/linear_network.hpp>
 
@@ -23,14 +24,18 @@ namespace testing {
 enum class weights {
   orthogonal,      ///< orthonormal rows or columns
   gaussian,        ///< variance 1 / fan_in
+  kaiming,         ///< variance 2 / fan_in (He et al. 2015)
+  xavier,          ///< variance 2 / (fan_in + fan_out) (Glorot and Bengio 2010)
   near_singular,   ///< singular values spread like a gaussian's, the smallest a thousand times smaller
   rank_deficient,  ///< the same, the smallest 0 (a single row or column keeps it)
+  bottlenecked,    ///< the same, the smaller half 0: a bottleneck that the widths do not show
   mixed            ///< each layer by a law of its own, times a factor in [1/4, 4]
 };
-inline constexpr int weight_laws = 5;
+inline constexpr int weight_laws = 8;
 
 constexpr char const* name_of(weights law) {
-  constexpr char const* names[weight_laws] = {"orthogonal", "gaussian", "near_singular", "rank_deficient", "mixed"};
+  constexpr char const* names[weight_laws] = {"orthogonal",    "gaussian",       "kaiming",      "xavier",
+                                              "near_singular", "rank_deficient", "bottlenecked", "mixed"};
   return names[static_cast<int>(law)];
 }
 
@@ -90,8 +95,9 @@ inline matrix<double> with_singular_values(std::span<double const> s, matrix<dou
   return m;
 }
 
-/// U diag(s) Vᵀ with s spread over the range of a gaussian matrix's singular values, the smallest times `factor`.
-inline matrix<double> with_smallest_times(std::size_t rows, std::size_t columns, double factor,
+/// U diag(s) Vᵀ with s spread over the range of a gaussian matrix's singular values, the `count` smallest times
+/// `factor`; the largest keeps its size.
+inline matrix<double> with_smallest_times(std::size_t rows, std::size_t columns, double factor, std::size_t count,
                                           counter_random& random) {
   auto const rank = std::min(rows, columns);
   std::vector<double> s(rank);
@@ -99,7 +105,7 @@ inline matrix<double> with_smallest_times(std::size_t rows, std::size_t columns,
   double const size = std::sqrt(static_cast<double>(std::max(rows, columns)) / static_cast<double>(columns));
   for (double& x : s) x = size * (1 + edge * (1.8 * random.uniform() - 0.9));
   std::ranges::sort(s, [](double a, double b) { return a > b; });
-  if (rank > 1) s.back() *= factor;
+  for (std::size_t i = 1; i <= count && i < rank; ++i) s[rank - i] *= factor;
   auto const u = orthonormal_rows(rank, rows, random);
   auto const v = orthonormal_rows(rank, columns, random);
   return with_singular_values(s, u, v);
@@ -121,30 +127,43 @@ inline matrix<double> random_weight(std::size_t rows, std::size_t columns, weigh
       break;
     }
     case weights::near_singular:
-      w = with_smallest_times(rows, columns, 1e-3, random);
+      w = with_smallest_times(rows, columns, 1e-3, 1, random);
       break;
     case weights::rank_deficient:
-      w = with_smallest_times(rows, columns, 0, random);
+      w = with_smallest_times(rows, columns, 0, 1, random);
       break;
-    default:
+    case weights::bottlenecked:
+      w = with_smallest_times(rows, columns, 0, std::min(rows, columns) / 2, random);
+      break;
+    default: {
+      auto const inputs = static_cast<double>(columns), outputs = static_cast<double>(rows);
+      double const variance = law == weights::kaiming  ? 2 / inputs
+                              : law == weights::xavier ? 2 / (inputs + outputs)
+                                                       : 1 / inputs;
       w = zeros<double>(rows, columns);
-      for (double& x : elements(w)) x = random.normal() / std::sqrt(static_cast<double>(columns));
+      for (double& x : elements(w)) x = std::sqrt(variance) * random.normal();
+    }
   }
   for (double& x : elements(w)) x *= factor;
   return w;
 }
 
-/// X [n, d] with XᵀX / n of rank min(n, d), eigenvalues log-uniform in [1, condition] with both ends taken.
-inline matrix<double> random_inputs(std::size_t n, std::size_t d, double condition, counter_random& random) {
-  auto const rank = std::min(n, d);
-  std::vector<double> s(rank);
-  for (std::size_t i = 0; i < rank; ++i) {
-    double const place = i == 0 ? 1 : i + 1 == rank ? 0 : random.uniform();
-    s[i] = std::sqrt(static_cast<double>(n) * std::pow(condition, place));
-  }
-  auto const u = orthonormal_rows(rank, n, random);
-  auto const v = orthonormal_rows(rank, d, random);
+/// X [n, d] whose covariance XᵀX / n has the given eigenvalues and random eigenvectors. \pre no more than min(n, d).
+inline matrix<double> inputs_of(std::size_t n, std::size_t d, std::span<double const> eigenvalues,
+                                counter_random& random) {
+  std::vector<double> s(eigenvalues.begin(), eigenvalues.end());
+  for (double& x : s) x = std::sqrt(static_cast<double>(n) * x);
+  auto const u = orthonormal_rows(s.size(), n, random);
+  auto const v = orthonormal_rows(s.size(), d, random);
   return with_singular_values(s, u, v);
+}
+
+/// min(n, d) eigenvalues, log-uniform in [1, condition] with both ends taken.
+inline std::vector<double> random_spectrum(std::size_t n, std::size_t d, double condition, counter_random& random) {
+  std::vector<double> s(std::min(n, d));
+  for (std::size_t i = 0; i < s.size(); ++i)
+    s[i] = std::pow(condition, i == 0 ? 1 : i + 1 == s.size() ? 0 : random.uniform());
+  return s;
 }
 
 inline drawn draw(std::span<theory::linear_layer const> layers, std::size_t parameters, std::size_t features,
@@ -157,11 +176,33 @@ inline drawn draw(std::span<theory::linear_layer const> layers, std::size_t para
     std::copy_n(w.data(), w.size(), all.theta.data() + layers[l].offset);
   }
   counter_random random(which.seed, 0);
-  all.inputs = random_inputs(static_cast<std::size_t>(which.samples), features, which.data_condition, random);
+  auto const samples = static_cast<std::size_t>(which.samples);
+  auto const spectrum = random_spectrum(samples, features, which.data_condition, random);
+  all.inputs = inputs_of(samples, features, spectrum, random);
   return all;
 }
 
 }  // namespace detail
+
+/// A random weight [rows, columns] by one of the laws.
+inline matrix<double> random_weight(std::size_t rows, std::size_t columns, weights law, std::uint64_t seed) {
+  counter_random random(seed);
+  return detail::random_weight(rows, columns, law, random);
+}
+
+/// Inputs [samples, features] whose uncentred covariance has exactly these non-zero eigenvalues, up to rounding, and
+/// random eigenvectors.
+/// \throws shape_mismatch when there are more of them than samples or features; invalid_value when one is not positive.
+inline matrix<double> random_inputs(std::size_t samples, std::size_t features, std::span<double const> eigenvalues,
+                                    std::uint64_t seed) {
+  if (eigenvalues.size() > std::min(samples, features))
+    throw shape_mismatch("random_inputs: at most " + std::to_string(std::min(samples, features)) +
+                         " eigenvalues were expected, came " + std::to_string(eigenvalues.size()));
+  for (double const x : eigenvalues)
+    if (!(x > 0)) throw invalid_value("random_inputs: positive eigenvalues were expected, came " + std::to_string(x));
+  counter_random random(seed);
+  return detail::inputs_of(samples, features, eigenvalues, random);
+}
 
 /// The weights and data of an instance for a linear network. Weights that do not reach the output stay 0.
 template <theory::linear_network Net>

@@ -15,7 +15,8 @@
 #include <vector>
 
 #include <kappa/testing/random_instance.hpp>
-#include <kappa/theory/bounds.hpp>
+#include <kappa/theory/enclosed_gauss_newton.hpp>
+#include <kappa/theory/statement.hpp>
 
 namespace kappa::inline KAPPA_ARCH {
 namespace testing {
@@ -28,11 +29,13 @@ struct sweep {
   double largest_data_condition = 1e4;  ///< κ(Σ) is drawn log-uniformly from 1 to this
   bool whitened = false;                ///< only data with Σ = I
   bool may_be_vacuous = false;          ///< accept a bound that is +infinity on every instance
+  bool rigorous = false;                ///< in intervals: a failure is proved, and so is what holds; small networks
 };
 
 /// What one instance says.
 enum class outcome {
   holds,
+  attained,  ///< in intervals: the two numbers are equal to 1e-6, and cannot be told apart
   fails,
   vacuous,   ///< the bound is infinite
   undecided  ///< κ(G) is too large for double: rounding may move it by more than 0.1 %, or hides G's rank
@@ -44,6 +47,10 @@ struct trial {
   double exact = 0;   ///< κ(G), over non-zero eigenvalues
   double stated = 0;  ///< the statement's number
   outcome result = outcome::undecided;
+  double exact_error = 0;  ///< in intervals: half the width of the enclosure whose middle `exact` is
+  double stated_error = 0;
+
+  double slack() const { return stated / exact; }
 };
 
 /// What a sweep found.
@@ -52,9 +59,10 @@ struct verdict {
   std::string network;  ///< widths and number of parameters
   theory::relation claims = theory::relation::upper_bound;
   sweep tried;
-  int failures = 0, vacuous = 0, undecided = 0;
-  std::optional<trial> first;     ///< the first failure met
-  std::optional<trial> smallest;  ///< what it was shrunk to
+  int failures = 0, vacuous = 0, undecided = 0, attained = 0;
+  std::optional<trial> first;              ///< the first failure met
+  std::optional<trial> smallest;           ///< what it was shrunk to
+  std::optional<trial> tightest, loosest;  ///< where it holds, the stated number nearest to κ(G) and farthest from it
 
   /// No failure, at most half of the instances undecided, and not every bound infinite.
   bool holds() const {
@@ -73,7 +81,7 @@ inline double rounding(std::size_t order, double condition) {
 }
 
 inline trial judge(instance const& which, theory::relation claims, std::size_t order, double exact, double stated) {
-  trial t{which, exact, stated, outcome::holds};
+  trial t{.which = which, .exact = exact, .stated = stated, .result = outcome::holds};
   double const slack = rounding(order, exact);
   if (stated == std::numeric_limits<double>::infinity() && claims != theory::relation::lower_bound)
     t.result = outcome::vacuous;
@@ -85,6 +93,42 @@ inline trial judge(instance const& which, theory::relation claims, std::size_t o
     if (!above || !below) t.result = outcome::fails;  // NaN too
   }
   return t;
+}
+
+/// The same from enclosures: what is proved.
+inline trial judge(instance const& which, theory::relation claims, theory::interval const& exact,
+                   theory::interval const& stated) {
+  double const infinity = std::numeric_limits<double>::infinity();
+  trial t{.which = which};
+  auto const middle = [&](theory::interval const& x, double& centre, double& error) {
+    centre = x.upper() < infinity ? boost::numeric::median(x) : x.lower();
+    error = x.upper() < infinity ? boost::numeric::width(x) / 2 : infinity;
+  };
+  middle(exact, t.exact, t.exact_error), middle(stated, t.stated, t.stated_error);
+  bool const below = stated.upper()<exact.lower(), above = stated.lower()> exact.upper();
+  bool const equal = !below && !above && boost::numeric::width(exact) <= 1e-6 * exact.lower() &&
+                     boost::numeric::width(stated) <= 1e-6 * stated.lower();
+  if (stated.lower() == infinity && claims != theory::relation::lower_bound) {
+    t.result = outcome::vacuous, t.stated_error = 0;
+  } else if ((below && claims != theory::relation::lower_bound) || (above && claims != theory::relation::upper_bound)) {
+    t.result = outcome::fails;
+  } else if ((above && claims == theory::relation::upper_bound) || (below && claims == theory::relation::lower_bound)) {
+    t.result = outcome::holds;
+  } else {
+    t.result = equal ? outcome::attained : outcome::undecided;
+  }
+  return t;
+}
+
+/// What a statement says in intervals. \throws invalid_value when it is not written for them.
+template <class Statement>
+theory::interval enclose(theory::enclosed_gauss_newton const& g) {
+  if constexpr (requires { Statement::value(g); }) {
+    return Statement::value(g);
+  } else {
+    throw invalid_value(std::string(Statement::name) +
+                        ": a rigorous sweep needs a static `value(auto const& g)` written for any number");
+  }
 }
 
 using experiment = std::function<trial(instance const&)>;
@@ -133,12 +177,12 @@ inline trial shrunk(trial found, experiment const& attempt) {
   return found;
 }
 
-/// Instance i of a sweep. Every law of weights comes in turn; a quarter of the instances has fewer samples than
-/// features.
+/// Instance i of a sweep. Every law of weights comes in turn (in intervals only those of full rank: zero to rounding is
+/// not zero); a quarter of the instances has fewer samples than features.
 inline instance planned(sweep const& s, int i, int features) {
   instance which{.seed = s.seed + static_cast<std::uint64_t>(i)};
   counter_random random(which.seed, 0x6b61707061);
-  which.law = static_cast<weights>(i % weight_laws);
+  which.law = static_cast<weights>(i % (s.rigorous ? static_cast<int>(weights::rank_deficient) : weight_laws));
   int const few = std::max(1, static_cast<int>(random.below(static_cast<std::uint64_t>(features))));
   int const many = features + static_cast<int>(random.below(static_cast<std::uint64_t>(2 * features)));
   which.samples = random.uniform() < 0.25 ? few : many;
@@ -152,6 +196,12 @@ inline verdict run(verdict v, int features, experiment const& attempt) {
     trial const t = attempt(planned(v.tried, i, features));
     v.vacuous += t.result == outcome::vacuous;
     v.undecided += t.result == outcome::undecided;
+    v.attained += t.result == outcome::attained;
+    if (t.result == outcome::holds || t.result == outcome::attained) {
+      auto const distance = [](trial const& x) { return std::abs(std::log(x.slack())); };
+      if (!v.tightest || distance(t) < distance(*v.tightest)) v.tightest = t;
+      if (!v.loosest || distance(t) > distance(*v.loosest)) v.loosest = t;
+    }
     if (t.result == outcome::fails && v.failures++ == 0) v.first = t;
   }
   if (v.first) v.smallest = shrunk(*v.first, attempt);
@@ -179,19 +229,29 @@ inline std::string verdict::text() const {
                                                                      : "stated value";
   std::string t = statement + " on network " + network + ": " + std::to_string(failures) + " of " +
                   std::to_string(tried.instances) + " instances fail, " + std::to_string(vacuous) + " vacuous, " +
-                  std::to_string(undecided) + " undecided; seeds " + std::to_string(tried.seed) + " to " +
+                  std::to_string(undecided) + " undecided" +
+                  (tried.rigorous ? ", " + std::to_string(attained) + " equal; in intervals" : std::string()) +
+                  "; seeds " + std::to_string(tried.seed) + " to " +
                   std::to_string(tried.seed + static_cast<std::uint64_t>(std::max(tried.instances, 1)) - 1);
+  auto const about = [&](trial const& f) {
+    return "seed " + std::to_string(f.which.seed) + ", " + std::to_string(f.which.samples) + " samples, " +
+           name_of(f.which.law) + " weights, data condition number " + number(f.which.data_condition);
+  };
+  auto const with_error = [&](double x, double error) {
+    return number(x) + (error > 0 ? " +- " + number(error) : std::string());
+  };
   auto const tell = [&](char const* which, trial const& f) {
-    t += std::string("\n  ") + which + " failure: seed " + std::to_string(f.which.seed) + ", " +
-         std::to_string(f.which.samples) + " samples, " + name_of(f.which.law) + " weights, data condition number " +
-         number(f.which.data_condition) + "\n    exact condition number " + number(f.exact) + ", " + kind + " " +
-         number(f.stated) + ", exact / stated " + number(f.exact / f.stated);
+    t += std::string("\n  ") + which + " failure: " + about(f) + "\n    exact condition number " +
+         with_error(f.exact, f.exact_error) + ", " + kind + " " + with_error(f.stated, f.stated_error) +
+         ", exact / stated " + number(f.exact / f.stated);
   };
   if (first) tell("first", *first);
   if (smallest) {
     tell("smallest", *smallest);
     t += "\n    again: kappa::testing::draw<Net>(" + smallest->which.text() + ")";
   }
+  if (tightest) t += "\n  tightest: stated / exact " + number(tightest->slack()) + ", " + about(*tightest);
+  if (loosest) t += "\n  loosest: stated / exact " + number(loosest->slack()) + ", " + about(*loosest);
   if (!first && 2 * undecided > tried.instances)
     t += "\n  most instances are too ill-conditioned to decide in double precision";
   else if (!first && !holds())
@@ -206,14 +266,26 @@ template <network_type Net, theory::statement Statement>
 verdict try_statement(Statement const& s, sweep const& plan = {},
                       theory::relation claims = theory::detail::relation_of<Statement>()) {
   static_assert(theory::detail::refuse_unless_covered<Net, Statement>());
-  verdict v{.statement = Statement::name, .network = {}, .claims = claims, .tried = plan, .first = {}, .smallest = {}};
+  verdict v{.statement = Statement::name,
+            .network = {},
+            .claims = claims,
+            .tried = plan,
+            .first = {},
+            .smallest = {},
+            .tightest = {},
+            .loosest = {}};
   if constexpr (theory::detail::covers<Net, Statement>) {
     v.network = detail::name_of_network<Net>();
     return detail::run(std::move(v), Net::input_shape.size(), [&](instance const& which) {
       drawn const d = draw<Net>(which);
       theory::linear_gauss_newton<Net> const g(d.theta, theory::covariance_of(d.inputs));
       // A zero map has no condition number, and nothing is said about it.
-      if (g.rank() == 0) return trial{which, 0, 0, outcome::undecided};
+      if (g.rank() == 0) return trial{.which = which};
+      if (plan.rigorous) {
+        theory::enclosed_gauss_newton const in(g);
+        if (!in.decided()) return trial{.which = which};
+        return detail::judge(which, claims, in.condition_number(), detail::enclose<Statement>(in));
+      }
       auto const spectrum = g.spectrum();
       trial t =
           detail::judge(which, claims, g.order(), theory::condition_number(spectrum), theory::detail::number_of(s(g)));
