@@ -20,11 +20,12 @@ void dgemm_(char const*, char const*, int const*, int const*, int const*, double
 
 namespace {
 
-/// Multiply-adds that never leave the registers, in the vector width kappa is compiled for: 16 independent chains,
-/// enough for two units with a latency of four cycles and more.
+/// Multiply-adds that never leave the registers, in the vector width kappa is compiled for: independent chains enough
+/// for two units with a latency of four cycles and more, few enough that they and the two operands have a register
+/// each.
 template <class T>
 void multiply_add(benchmark::State& state) {
-  constexpr int chains = 16, repeats = 1000;
+  constexpr int chains = kappa::kernels::simd_registers == 32 ? 16 : 12, repeats = 1000;
   using vec = kappa::kernels::simd<T>;
   vec acc[chains];
   for (int i = 0; i < chains; ++i) acc[i] = vec(static_cast<T>(i));
