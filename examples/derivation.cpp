@@ -56,10 +56,12 @@ int main() {
 
   // [directions]
   auto const curvature = derive<goal>(theta, batch(inputs, labels), gradient, ggn);
-  auto const d = directional_derivatives_of(curvature, 3);  // eigenvalues, directions, slopes [N, 3], curvatures [N, 3]
+  auto const d = directional_derivatives_of(curvature, 3);   // eigenvalues, slopes [N, 3], curvatures [N, 3]
+  auto const directions = directions_of(curvature[ggn], d);  // the eigenvectors themselves, [3, P]
   // [/directions]
-  std::printf("leading eigenvalues %.4f %.4f %.4f; sample 0: slope %.4f, curvature %.4f along the first\n",
-              d.eigenvalues(0), d.eigenvalues(1), d.eigenvalues(2), d.slopes(0, 0), d.curvatures(0, 0));
+  std::printf("leading eigenvalues %.4f %.4f %.4f; sample 0: slope %.4f, curvature %.4f along the first of %zu\n",
+              d.eigenvalues(0), d.eigenvalues(1), d.eigenvalues(2), d.slopes(0, 0), d.curvatures(0, 0),
+              directions.shape(0));
 
   // [explain]
   explanation const plan = explain<goal>(loss_value, gradient, ggn);

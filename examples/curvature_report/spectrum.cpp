@@ -38,11 +38,11 @@ std::vector<double> positive(vector<float> const& values, std::size_t most) {
 }
 
 // Where in the image a direction lives: per pixel the norm of its first-layer weights.
-std::vector<double> pixel_norms(directional_derivatives<float> const& d, std::size_t k) {
+std::vector<double> pixel_norms(matrix<float> const& directions, std::size_t k) {
   std::vector<double> pixels(28 * 28);
   for (std::size_t o = 0; o < 64; ++o)
     for (std::size_t i = 0; i < pixels.size(); ++i)
-      pixels[i] += std::pow(static_cast<double>(d.directions(k, o * pixels.size() + i)), 2);
+      pixels[i] += std::pow(static_cast<double>(directions(k, o * pixels.size() + i)), 2);
   for (double& p : pixels) p = std::sqrt(p);
   return pixels;
 }
@@ -60,6 +60,7 @@ void show_spectrum(io::report& page, settings const& s, vector<float> const& the
 
   std::size_t const count = std::min<std::size_t>(10, spectrum.size());
   auto const d = directional_derivatives_of(q, count);
+  auto const eigenvectors = directions_of(curvature, d);
   io::table directions{"direction", "eigenvalue", "share of trace, %", "slope",        "± over samples",
                        "slope S/N", "curvature",  "± over samples ",   "curvature S/N"};
   std::vector<io::series> per_sample;
@@ -69,7 +70,7 @@ void show_spectrum(io::report& page, settings const& s, vector<float> const& the
     double const value = static_cast<double>(d.eigenvalues(k));
     directions.row(k + 1, value, 100 * value / total, slope.mean, slope.deviation, slope.signal_to_noise(), bend.mean,
                    bend.deviation, bend.signal_to_noise());
-    tiles.push_back({"direction " + std::to_string(k + 1), 28, 28, pixel_norms(d, k)});
+    tiles.push_back({"direction " + std::to_string(k + 1), 28, 28, pixel_norms(eigenvectors, k)});
     if (k >= 3) continue;
     std::vector<double> x, y;
     for (std::size_t n = 0; n < samples; ++n) {

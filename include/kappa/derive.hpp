@@ -2,7 +2,9 @@
 /// \file
 /// Derivation: quantities of an objective, as numbers and as operators.
 
+#include <kappa/derive/accumulated_ggn.hpp>
 #include <kappa/derive/derive.hpp>
 #include <kappa/derive/directions.hpp>
 #include <kappa/derive/explain.hpp>
 #include <kappa/derive/initialise.hpp>
+#include <kappa/tensor/sub_batch.hpp>

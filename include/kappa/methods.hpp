@@ -4,6 +4,7 @@
 
 #include <kappa/methods/adam.hpp>
 #include <kappa/methods/damping.hpp>
+#include <kappa/methods/directional_newton.hpp>
 #include <kappa/methods/evaluate.hpp>
 #include <kappa/methods/kfac_optimiser.hpp>
 #include <kappa/methods/mini_batches.hpp>

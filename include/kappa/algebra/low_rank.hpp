@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include <kappa/algebra/block_krylov.hpp>
 #include <kappa/algebra/lapack.hpp>
 #include <kappa/algebra/operator.hpp>
 
@@ -146,7 +147,8 @@ class low_rank {
   explicit low_rank(matrix<T> m) requires std::same_as<R, matrix_root<T>> : v(std::move(m)) {}
 
   std::size_t size() const { return v.rows(); }
-  R const& root() const { return v; }
+  R const& root() const& { return v; }
+  R root() && { return std::move(v); }
 
   void apply(std::span<T const> x, std::span<T> y) const {
     std::vector<T> c(v.columns());
@@ -172,10 +174,13 @@ class low_rank {
     std::copy_n(all.data(), kept.size(), kept.data());
     return kept;
   }
-  /// At most as many pairs as there are eigenvalues above m ε times the largest.
+  /// At most as many pairs as there are eigenvalues above m ε times the largest. The Gram matrix's leading pairs come
+  /// from `leading_eigenpairs`, certified; each costs one product with V.
+  /// \throws not_converged when they cannot be certified.
   eigen_decomposition<T> top(std::size_t k) const {
     auto const m = static_cast<std::size_t>(v.columns());
-    auto gram = lapack::symmetric_top_eigen(detail::gram_of(v), k);
+    auto&& values = v.gram();
+    auto const gram = leading_eigenpairs(detail::as_span<T>(values), m, std::min(k, m));
     auto const found = gram.values.size();
     auto const threshold =
         found ? std::numeric_limits<T>::epsilon() * static_cast<T>(std::max<std::size_t>(m, 1)) * gram.values(0) : T(0);

@@ -32,6 +32,7 @@ struct random_source {
 /// A loss ℓ(f, y) on the last axis of the output, convex in f. With C = f.size() and K = root_columns(C):
 /// - `value(f, y)`, and `gradient(f, y, g)`: g = ∇ℓ, [C];
 /// - `root(f, y, s)`: s is [K, C], and Σ_k s_k s_kᵀ = ∇²ℓ exactly;
+/// - optional: `full_root_columns(C)` and `full_root(f, y, s)`, another root with more columns and the same Hessian;
 /// - `hessian_times(f, y, v, u)`: u = ∇²ℓ v, [C];
 /// - `sample(f, random, g)`: g = -∇ log p(ỹ | f) for a target ỹ the model itself draws, so that E[g gᵀ] = ∇²ℓ, or
 ///   E[∇²ℓ] where ∇²ℓ depends on the target;
@@ -111,6 +112,19 @@ struct cross_entropy_t : loss_tag {
       s[k * outputs + k] += tau(k);
     }
     for (std::size_t k = 0; k < last; ++k) tau(k) *= -tau_last;
+  }
+  // The columns √p_k (e_k - p): gradients at every label, weighted by the label's probability (Dangel et al. 2020,
+  // BackPACK, appendix A.2, up to a rotation).
+  static constexpr int full_root_columns(int outputs) { return outputs; }
+  template <class T>
+  static void full_root(std::span<T const> f, target<T>, std::span<T> s) {
+    auto const outputs = f.size();
+    T const normaliser = detail::log_sum_exp(f);
+    for (std::size_t k = 0; k < outputs; ++k) {
+      T const tau = std::exp((f[k] - normaliser) / 2);
+      for (std::size_t c = 0; c < outputs; ++c) s[k * outputs + c] = -tau * std::exp(f[c] - normaliser);
+      s[k * outputs + k] += tau;
+    }
   }
   template <class T>
   static void hessian_times(std::span<T const> f, target<T>, std::span<T const> v, std::span<T> u) {

@@ -1,12 +1,15 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <span>
 #include <vector>
 
 #include <kappa/algebra/low_rank.hpp>
+#include <kappa/derive/ekfac_matrix.hpp>
 #include <kappa/derive/ggn_root.hpp>
+#include <kappa/derive/grouped_ggn.hpp>
 #include <kappa/derive/kfac_matrix.hpp>
 #include <kappa/derive/workspace.hpp>
 #include <kappa/tensor/matrix_view.hpp>
@@ -19,10 +22,25 @@ template <class Q>
 constexpr bool is_kfac = requires {
   Q::mode;
 };
+template <class Q>
+constexpr bool is_ekfac = requires {
+  typename Q::factors;
+};
+template <class Q>
+constexpr bool is_ggn = requires {
+  typename Q::partition;
+};
+template <class Q>
+constexpr bool is_diagonal = requires {
+  Q::source;
+}
+&&!is_kfac<Q> && !is_ekfac<Q> && !is_ggn<Q>;
 
 /// Whether a request holds a quantity.
 template <request R, class Q>
 constexpr bool holds = [] {
+  if (std::same_as<Q, per_sample_gradient_operator_t>)  // needs no more than what others keep as well
+    return R.keeps_vectors() && streams_of(R, {1, 1}).find(stream_kind::first_order) >= 0;
   request with = R;
   with.include<Q>();
   return with == R;
@@ -32,10 +50,20 @@ template <class Q, class T, class Objective, request R>
 auto result_type() {
   if constexpr (std::same_as<Q, loss_value_t>) {
     return double{};
-  } else if constexpr (std::same_as<Q, per_sample_gradient_t>) {
+  } else if constexpr (std::same_as<Q, per_sample_gradient_t> || std::same_as<Q, per_sample_ggn_diagonal_t>) {
     return matrix_view<T>{};
-  } else if constexpr (std::same_as<Q, ggn_t>) {
-    return std::type_identity<low_rank<ggn_root<T, Objective, R>>>{};
+  } else if constexpr (std::same_as<Q, gradient_gram_t>) {
+    return matrix<T>{};
+  } else if constexpr (std::same_as<Q, per_sample_gradient_operator_t>) {
+    return std::type_identity<per_sample_gradients<T, Objective, R>>{};
+  } else if constexpr (is_ggn<Q>) {
+    if constexpr (Q::partition::kind == partition_kind::whole) {
+      return std::type_identity<low_rank<ggn_root<T, Objective, R>>>{};
+    } else {
+      return std::type_identity<grouped_ggn<T, Objective, R>>{};
+    }
+  } else if constexpr (is_ekfac<Q>) {
+    return std::type_identity<ekfac_matrix<T>>{};
   } else if constexpr (is_kfac<Q>) {
     return std::type_identity<kfac_matrix<T>>{};
   } else {
@@ -68,8 +96,12 @@ class derivation {
 
   /// - loss_value: double;
   /// - gradient, gradient_variance, ggn_diagonal, ggn_vector_product, hessian_vector_product: span [P];
-  /// - per_sample_gradient_norms: span [N]; per_sample_gradient: matrix_view [N, P];
-  /// - ggn: low_rank, [P, P] with N · K columns in its root; kfac<...>: kfac_matrix, which copies the factors.
+  /// - per_sample_gradient_norms: span [N]; per_sample_gradient, per_sample_ggn_diagonal: matrix_view [N, P];
+  /// - gradient_gram: matrix [N, N], a copy;
+  /// - ggn, ggn_from<source>, empirical_fisher: low_rank, [P, P] with N · K columns in its root;
+  /// - ggn_from<source, partition>: grouped_ggn, a low_rank for every group of parameters;
+  /// - per_sample_gradient_operator: per_sample_gradients, [N, P];
+  /// - kfac<...>: kfac_matrix, which copies the factors; ekfac<...>: ekfac_matrix, which decomposes them.
   template <quantity Q>
   detail::result_t<static_detail::key_of_t<Q>, T, Objective, R> operator[](Q const&) const {
     using key = static_detail::key_of_t<Q>;
@@ -105,6 +137,18 @@ class derivation {
     return all;
   }
 
+  /// The per-sample gradients on the parameters of group `group` of a Gauss-Newton quantity's partition: what
+  /// `per_sample_gradient_operator` gives for all of them. Held by derivations of that quantity, and of a gradient or
+  /// empirical quantity beside a Gauss-Newton matrix.
+  template <quantity Q>
+  requires detail::is_ggn<Q> per_sample_gradients<T, Objective, R> gradients_of(Q const&, int group)
+  const {
+    static_assert(detail::holds<R, per_sample_gradient_operator_t>,
+                  "kappa: per-sample gradients were not kept: derive per_sample_gradient_operator as well");
+    current();
+    return {at, memory, request::request_for<Q>(), group};
+  }
+
  private:
   using places = layout<Objective, R>;
 
@@ -112,6 +156,12 @@ class derivation {
     if (memory->generation != generation)
       throw invalid_value("these results are those of derivation " + std::to_string(generation) +
                           ", the workspace has since run derivation " + std::to_string(memory->generation));
+  }
+
+  // A view lists layers in the order of nodes; tied weights make that another one than the parameters'.
+  static layer_vectors<T> in_parameter_order(layer_vectors<T> v) {
+    std::ranges::sort(v.layers, {}, &layer_vector<T>::first_row);
+    return v;
   }
 
   template <class Q>
@@ -128,8 +178,8 @@ class derivation {
       return flat(places::gradient);
     } else if constexpr (std::same_as<Q, gradient_variance_t>) {
       return flat(places::variance);
-    } else if constexpr (std::same_as<Q, ggn_diagonal_t>) {
-      return flat(places::diagonal);
+    } else if constexpr (detail::is_diagonal<Q>) {
+      return flat(places::diagonal_of(R.find(diagonal_request{Q::source, Q::samples})));
     } else if constexpr (std::same_as<Q, ggn_vector_product_t>) {
       return flat(places::ggn_product);
     } else if constexpr (std::same_as<Q, hessian_vector_product_t>) {
@@ -138,8 +188,29 @@ class derivation {
       return std::span<T const>(at.per_sample + places::norms_per_sample * at.capacity, at.samples);
     } else if constexpr (std::same_as<Q, per_sample_gradient_t>) {
       return matrix_view<T>{at.per_sample + places::rows_per_sample * at.capacity, at.samples, places::parameter_count};
-    } else if constexpr (std::same_as<Q, ggn_t>) {
-      return low_rank<ggn_root<T, Objective, R>>(ggn_root<T, Objective, R>(at, memory));
+    } else if constexpr (std::same_as<Q, per_sample_ggn_diagonal_t>) {
+      return matrix_view<T>{at.per_sample + places::diagonals_per_sample * at.capacity, at.samples,
+                            places::parameter_count};
+    } else if constexpr (std::same_as<Q, gradient_gram_t>) {
+      // Kept at the empirical Fisher matrix's scale.
+      auto const fisher = ggn_root<T, Objective, R>(at, memory, R.find(request::request_for<empirical_fisher_t>()), 0);
+      auto g = zeros<T>(at.samples, at.samples);
+      std::ranges::transform(fisher.gram(), g.data(), [&](T v) { return static_cast<T>(at.scale) * v; });
+      return g;
+    } else if constexpr (std::same_as<Q, per_sample_gradient_operator_t>) {
+      return per_sample_gradients<T, Objective, R>(at, memory);
+    } else if constexpr (detail::is_ggn<Q>) {
+      constexpr int index = R.find(request::request_for<Q>());
+      if constexpr (Q::partition::kind == partition_kind::whole) {
+        return low_rank<ggn_root<T, Objective, R>>(ggn_root<T, Objective, R>(at, memory, index, 0));
+      } else {
+        return grouped_ggn<T, Objective, R>(at, memory, index);
+      }
+    } else if constexpr (detail::is_ekfac<Q>) {
+      constexpr int source = places::streams.source_of(Q::source, Q::samples);
+      detail::kept_stream<T, Objective, R> const vectors(at, memory, source, {}, 0);
+      auto const factor = Q::source == curvature_source::empirical ? static_cast<T>(1 / at.scale) : T(1);
+      return detail::ekfac_from(factors(typename Q::factors{}), in_parameter_order(vectors.view()), factor);
     } else {
       return kfac_matrix<T>(factors(Q{}));
     }

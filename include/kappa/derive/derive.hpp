@@ -92,8 +92,8 @@ context<T> run_into(basic_workspace<Objective, T, R>& work, std::size_t samples,
   constexpr stream_set streams = program<Objective, R>::streams;
   hana::for_each(hana::values(arguments), [&](auto const& q) {
     using asked = std::remove_cvref_t<decltype(q)>;
-    if constexpr (is_kfac<asked>)
-      if constexpr (asked::source == kfac_source::monte_carlo) {
+    if constexpr (requires { asked::source; })
+      if constexpr (asked::source == curvature_source::monte_carlo) {
         constexpr int s = streams.find(stream_kind::monte_carlo, asked::samples);
         if (c.seed[s] == 0) c.seed[s] = q.seed;
       }

@@ -31,7 +31,7 @@ struct plan_facts {
   std::size_t scalar_bytes = 0;
   std::size_t fixed_elements = 0;
   std::size_t per_sample_elements = 0;
-  std::size_t root_columns = 0;
+  std::size_t quadratic_elements = 0;  ///< at 128 samples
   int terms = 1;
 };
 
@@ -62,6 +62,8 @@ inline char const* name_of(stream_kind k) {
       return "monte carlo";
     case stream_kind::root:
       return "root of the loss Hessian";
+    case stream_kind::wide_root:
+      return "full root of the loss Hessian";
   }
   return "?";
 }
@@ -145,9 +147,8 @@ inline explanation explain(plan_facts const& f) {
     t += formatted("%s %s (%d)", s > 0 ? "," : "", name_of(f.streams.at[s].kind), f.streams.at[s].columns);
   t += formatted("\nworkspace: %zu bytes per sample, %zu fixed", f.per_sample_elements * f.scalar_bytes,
                  f.fixed_elements * f.scalar_bytes);
-  if (f.root_columns > 0)
-    t += formatted(", Gram matrix of order %zu per sample (%zu bytes at 128 samples)", f.root_columns,
-                   f.root_columns * f.root_columns * 128 * 128 * f.scalar_bytes);
+  if (f.quadratic_elements > 0)
+    t += formatted(", Gram matrices of %zu bytes at 128 samples", f.quadratic_elements * f.scalar_bytes);
   t += "\nkcycles: the model's cost of a layer's three products at 32 rows, on the kernel chosen and on the other one";
   t += "\nplaces of values and adjoints count elements per sample in one arena; buffers that are never alive at once "
        "share theirs\n";
@@ -178,7 +179,7 @@ explanation explain(Quantities const&...) {
   auto const& plan = program<Objective, wanted>::value;
   return detail::explain({network::nodes, network::parameters, plan.nodes, plan.parameters,
                           program<Objective, wanted>::streams, wanted, plan.elements_per_sample, sizeof(T),
-                          places::fixed, places::per_sample, places::root_columns, Objective::terms});
+                          places::fixed, places::per_sample, places::quadratic(128), Objective::terms});
 }
 
 }  // namespace kappa::inline KAPPA_ARCH

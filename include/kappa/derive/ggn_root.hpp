@@ -1,101 +1,144 @@
 #pragma once
+/// \file
+/// The root of a low-rank curvature matrix as an operator: a stream of back-propagated vectors beside the layers'
+/// inputs, which lie in the workspace. Nothing of the size [P, columns] is formed.
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <memory>
 #include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include <kappa/derive/context.hpp>
+#include <kappa/derive/layer_vectors.hpp>
 #include <kappa/derive/step.hpp>
 #include <kappa/kernels/factors.hpp>
 
 namespace kappa::inline KAPPA_ARCH {
 
-/// The root V, [P, N K], of a mini-batch's Gauss-Newton matrix V Vᵀ. V is never formed: it is applied from the
-/// layers' inputs and back-propagated vectors, which lie in the workspace. Columns are (sample, root), sample-major.
-/// A cheap handle: it keeps an owning workspace alive, and is valid until the next derivation into it.
+namespace detail {
+
+/// The vectors of one stream of a finished derivation whose request keeps them, for some of the parameters.
 template <real T, objective_type Objective, request R>
-class ggn_root {
+class kept_stream {
  public:
-  using value_type = T;
+  using network = typename Objective::network;
+  static constexpr stream_set streams = program<Objective, R>::streams;
+  static constexpr std::size_t parameters = network::parameters.size();
 
-  ggn_root(detail::context<T> const& c, std::shared_ptr<void const> owner) : at(c), memory(std::move(owner)) {}
+  /// The parameters of `group` in `partition`; rows follow them in declaration order.
+  kept_stream(context<T> const& c, std::shared_ptr<void const> owner, int index, ggn_request partition, int group)
+      : at(c), memory(std::move(owner)), which(streams.at[index]) {
+    for (std::size_t p = 0; p < parameters; ++p) {
+      first_row[p] = none;
+      if (partition.group(static_cast<int>(p)) != group) continue;
+      first_row[p] = count;
+      count += static_cast<std::size_t>(network::parameters[p].size());
+    }
+  }
 
-  std::size_t rows() const { return static_cast<std::size_t>(Objective::parameter_count); }
-  std::size_t columns() const { return at.samples * static_cast<std::size_t>(Objective::root_columns); }
-  /// VᵀV, row-major [columns, columns].
-  std::span<T const> gram() const { return {at.gram, columns() * columns()}; }
+  std::size_t rows() const { return count; }
+  std::size_t samples() const { return at.samples; }
+  std::size_t per_sample() const { return static_cast<std::size_t>(which.columns); }
+  std::size_t columns() const { return samples() * per_sample(); }
+  double scale() const { return at.scale; }
 
-  /// The part of VᵀV that comes from one parameter: the Gram matrix of its diagonal block of V Vᵀ. Allocates.
+  /// y = factor V c.
+  void multiply(T factor, std::span<T const> c, std::span<T> y) const {
+    check(c.size(), columns(), y.size(), rows());
+    std::fill(y.begin(), y.end(), T(0));
+    each([&]<parameter_signature W>(std::size_t row, T const* a, T const* s) {
+      using kernel = kernels::factors<T, W.inputs, W.outputs>;
+      std::vector<T> scratch(kernel::apply_scratch(at.samples, W.positions, threads()));
+      T* const to = y.data() + row;
+      kernel::combine(at.samples, per_sample(), W.positions, a, s, c.data(), to, W.bias ? to + weight<W> : nullptr,
+                      scratch.data());
+    });
+    if (factor != T(1))
+      for (T& v : y) v *= factor;
+  }
+
+  /// c = factor Vᵀ x.
+  void multiply_transposed(T factor, std::span<T const> x, std::span<T> c) const {
+    check(c.size(), columns(), x.size(), rows());
+    std::fill(c.begin(), c.end(), T(0));
+    each([&]<parameter_signature W>(std::size_t row, T const* a, T const* s) {
+      using kernel = kernels::factors<T, W.inputs, W.outputs>;
+      std::vector<T> scratch(kernel::apply_scratch(at.samples, W.positions, threads()));
+      T const* const from = x.data() + row;
+      kernel::project(at.samples, per_sample(), W.positions, a, s, from, W.bias ? from + weight<W> : nullptr, c.data(),
+                      scratch.data());
+    });
+    if (factor != T(1))
+      for (T& v : c) v *= factor;
+  }
+
+  /// The Gram matrix of one parameter's vectors, whatever the group.
   matrix<T> gram_of(std::size_t parameter) const {
     auto g = zeros<T>(columns(), columns());
-    each<stream_kind::root>([&]<detail::parameter_signature W>(std::size_t offset, T const* a, T const* s) {
-      if (Objective::network::parameters[parameter].offset != static_cast<int>(offset)) return;
+    in_network([&]<parameter_signature W>(std::size_t p, T const* a, T const* s) {
+      if (p != parameter) return;
       using kernel = kernels::factors<T, W.inputs, W.outputs>;
-      std::vector<T> scratch(kernel::gram_scratch(at.samples, per_sample, W.positions, threads()));
-      kernel::gram(at.samples, per_sample, W.positions, a, s, W.bias, g.data(), scratch.data());
+      std::vector<T> scratch(kernel::gram_scratch(at.samples, per_sample(), W.positions, threads()));
+      kernel::gram(at.samples, per_sample(), W.positions, a, s, W.bias, g.data(), scratch.data());
     });
     kernels::mirror(g.data(), columns());
     return g;
   }
 
-  /// y = V c. Costs two passes over the layers' vectors and one gradient's products.
-  void multiply(std::span<T const> c, std::span<T> y) const {
-    std::fill(y.begin(), y.end(), T(0));
-    each<stream_kind::root>([&]<detail::parameter_signature W>(std::size_t offset, T const* a, T const* s) {
-      using kernel = kernels::factors<T, W.inputs, W.outputs>;
-      std::vector<T> scratch(kernel::apply_scratch(at.samples, W.positions, threads()));
-      T* const to = y.data() + offset;
-      kernel::combine(at.samples, per_sample, W.positions, a, s, c.data(), to, W.bias ? to + weight<W> : nullptr,
-                      scratch.data());
+  /// Where inputs and vectors lie, for every parameter of the group.
+  layer_vectors<T> view() const {
+    layer_vectors<T> all{samples(), per_sample(), {}};
+    each([&]<parameter_signature W>(std::size_t row, T const* a, T const* s) {
+      all.layers.push_back({static_cast<std::size_t>(W.inputs), static_cast<std::size_t>(W.outputs),
+                            static_cast<std::size_t>(W.positions), W.bias, row, a, s});
     });
+    return all;
   }
-
-  /// c = Vᵀ x.
-  void multiply_transposed(std::span<T const> x, std::span<T> c) const { project<stream_kind::root>(per_sample, x, c); }
-
-  /// c_n = <row n of per_sample_gradient, x>, [N], without forming the rows; for derivations with a gradient.
-  void multiply_gradients(std::span<T const> x, std::span<T> c) const { project<stream_kind::first_order>(1, x, c); }
 
  private:
-  static constexpr std::size_t per_sample = static_cast<std::size_t>(Objective::root_columns);
-  template <detail::parameter_signature W>
+  static constexpr std::size_t none = static_cast<std::size_t>(-1);
+  template <parameter_signature W>
   static constexpr std::size_t weight = static_cast<std::size_t>(W.inputs) * static_cast<std::size_t>(W.outputs);
 
-  template <stream_kind Kind>
-  void project(std::size_t columns_per_sample, std::span<T const> x, std::span<T> c) const {
-    std::fill(c.begin(), c.end(), T(0));
-    each<Kind>([&]<detail::parameter_signature W>(std::size_t offset, T const* a, T const* s) {
-      using kernel = kernels::factors<T, W.inputs, W.outputs>;
-      std::vector<T> scratch(kernel::apply_scratch(at.samples, W.positions, threads()));
-      T const* const from = x.data() + offset;
-      kernel::project(at.samples, columns_per_sample, W.positions, a, s, from, W.bias ? from + weight<W> : nullptr,
-                      c.data(), scratch.data());
+  void check(std::size_t columns_came, std::size_t columns_wanted, std::size_t rows_came,
+             std::size_t rows_wanted) const {
+    if (columns_came != columns_wanted || rows_came != rows_wanted)
+      throw shape_mismatch("a root with " + std::to_string(rows_wanted) + " rows and " +
+                           std::to_string(columns_wanted) + " columns met vectors of " + std::to_string(rows_came) +
+                           " and " + std::to_string(columns_came) + " elements");
+  }
+
+  // f.operator()<signature>(first row, inputs, vectors) for the parameters of the group.
+  template <class F>
+  void each(F&& f) const {
+    in_network([&]<parameter_signature W>(std::size_t p, T const* a, T const* s) {
+      if (first_row[p] != none) f.template operator()<W>(first_row[p], a, s);
     });
   }
 
-  // Calls f.operator()<signature>(offset, inputs, the stream's vectors) for every parameter.
-  template <stream_kind Kind, class F>
-  void each(F&& f) const {
-    using network = typename Objective::network;
-    using all = detail::steps<Objective, R>;
-    static_assert(program<Objective, R>::streams.find(Kind) >= 0, "kappa: derive the gradient together with ggn");
-    constexpr stream wanted = program<Objective, R>::streams.at[program<Objective, R>::streams.find(Kind)];
+  // The same with the parameter's index, for all parameters.
+  template <class F>
+  void in_network(F&& f) const {
+    using all = steps<Objective, R>;
     [&]<unsigned... I>(std::integer_sequence<unsigned, I...>) {
       auto const one = [&]<unsigned Node>() {
         constexpr node x = network::nodes[Node];
         if constexpr (x.op == operation::dense) {
-          constexpr auto parameter = static_cast<unsigned>(x.parameter);
-          constexpr detail::operands o = all::places[Node];
-          constexpr parameter_plan p = all::plan.parameters[parameter];
+          constexpr auto p = static_cast<unsigned>(x.parameter);
+          constexpr operands o = all::places[Node];
+          constexpr parameter_plan where = all::plan.parameters[p];
           if constexpr (o.completes) {
-            constexpr detail::parameter_signature w = all::parameter_of(parameter);
-            T const* const a = w.packed ? at.at(p.inputs) : at.value(o.a_value);
-            T const* const s = at.at(w.packed ? p.adjoints : o.adjoint) +
-                               static_cast<std::size_t>(wanted.first) * at.samples *
+            constexpr parameter_signature w = all::parameter_of(p);
+            T const* const a = w.packed ? at.at(where.inputs) : at.value(o.a_value);
+            T const* const s = at.at(w.packed ? where.adjoints : o.adjoint) +
+                               static_cast<std::size_t>(which.first) * at.samples *
                                    static_cast<std::size_t>(w.positions) * static_cast<std::size_t>(w.outputs);
-            f.template operator()<w>(static_cast<std::size_t>(o.offset), a, s);
+            f.template operator()<w>(p, a, s);
           }
         }
       };
@@ -104,8 +147,86 @@ class ggn_root {
     (std::make_integer_sequence<unsigned, all::count>());
   }
 
-  detail::context<T> at;
+  context<T> at;
   std::shared_ptr<void const> memory;
+  stream which;
+  std::array<std::size_t, parameters> first_row{};
+  std::size_t count = 0;
+};
+
+}  // namespace detail
+
+/// The root V, [P_g, N K], of a mini-batch's low-rank curvature matrix V Vᵀ, or of the diagonal block of a group g of
+/// parameters. Columns are (sample, root), sample-major. Applied, never formed. A cheap handle: it keeps an owning
+/// workspace alive, and is valid until the next derivation into it.
+template <real T, objective_type Objective, request R>
+class ggn_root {
+ public:
+  using value_type = T;
+  using vectors = detail::kept_stream<T, Objective, R>;
+
+  /// Of request `index` among R's Gauss-Newton matrices.
+  ggn_root(detail::context<T> const& c, std::shared_ptr<void const> owner, int index, int group)
+      : stream(c, std::move(owner), vectors::streams.source_of(layout<Objective, R>::asked.ggn[index]),
+               layout<Objective, R>::asked.ggn[index], group),
+        factor(layout<Objective, R>::asked.ggn[index].source == curvature_source::empirical
+                   ? static_cast<T>(1 / std::sqrt(c.scale))
+                   : T(1)) {
+    auto const order = columns() * columns();
+    values = {c.gram + layout<Objective, R>::gram_of(index, c.capacity) + static_cast<std::size_t>(group) * order,
+              order};
+  }
+
+  std::size_t rows() const { return stream.rows(); }
+  std::size_t columns() const { return stream.columns(); }
+  std::size_t samples() const { return stream.samples(); }
+  /// ρ of the batch it comes from.
+  double scale() const { return stream.scale(); }
+  /// VᵀV, row-major [columns, columns].
+  std::span<T const> gram() const { return values; }
+  /// The part of VᵀV that comes from one parameter, counted in the whole network. Allocates.
+  matrix<T> gram_of(std::size_t parameter) const {
+    auto g = stream.gram_of(parameter);
+    if (factor != T(1))
+      for (T& v : elements(g)) v *= factor * factor;
+    return g;
+  }
+  /// y = V c. Costs two passes over the layers' vectors and one gradient's products.
+  void multiply(std::span<T const> c, std::span<T> y) const { stream.multiply(factor, c, y); }
+  /// c = Vᵀ x. The same cost.
+  void multiply_transposed(std::span<T const> x, std::span<T> c) const { stream.multiply_transposed(factor, x, c); }
+  /// The layers' inputs and vectors that V consists of; V is `vectors_factor()` times them.
+  layer_vectors<T> layer_view() const { return stream.view(); }
+  T vectors_factor() const { return factor; }
+
+ private:
+  vectors stream;
+  T factor;
+  std::span<T const> values;
+};
+
+/// The per-sample gradients as a matrix [N, P] that is applied, never formed: row n is that of `per_sample_gradient`. A
+/// cheap handle like `ggn_root`.
+template <real T, objective_type Objective, request R>
+class per_sample_gradients {
+ public:
+  using value_type = T;
+  per_sample_gradients(detail::context<T> const& c, std::shared_ptr<void const> owner, ggn_request partition = {},
+                       int group = 0)
+      : stream(c, std::move(owner), vectors::streams.find(stream_kind::first_order), partition, group) {}
+
+  std::size_t samples() const { return stream.samples(); }
+  std::size_t parameters() const { return stream.rows(); }
+  double scale() const { return stream.scale(); }
+  /// c_n = <row n, x>.
+  void multiply(std::span<T const> x, std::span<T> c) const { stream.multiply_transposed(T(1), x, c); }
+  /// y = Σ_n c_n row n.
+  void multiply_transposed(std::span<T const> c, std::span<T> y) const { stream.multiply(T(1), c, y); }
+  layer_vectors<T> layer_view() const { return stream.view(); }
+
+ private:
+  using vectors = detail::kept_stream<T, Objective, R>;
+  vectors stream;
 };
 
 }  // namespace kappa::inline KAPPA_ARCH

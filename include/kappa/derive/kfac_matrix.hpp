@@ -20,6 +20,19 @@ struct kfac_factors {
   matrix_view<T> outputs;  ///< B, [out, out]: the sum of g gᵀ, carrying ρ
 };
 
+namespace detail {
+/// Where the elements of [W b], row by row, lie in the parameter's part of the flat vector.
+inline std::vector<std::size_t> order_in_rows(parameter const& w) {
+  auto const inputs = static_cast<std::size_t>(w.inputs), outputs = static_cast<std::size_t>(w.outputs);
+  std::vector<std::size_t> order;
+  for (std::size_t o = 0; o < outputs; ++o) {
+    for (std::size_t i = 0; i < inputs; ++i) order.push_back(o * inputs + i);
+    if (w.bias) order.push_back(outputs * inputs + o);
+  }
+  return order;
+}
+}  // namespace detail
+
 /// K-FAC of a whole network: block diagonal in the flat parameter order, one block B ⊗ A per dense parameter. Where
 /// there is a bias the block acts on the rows of [W b], gathered from the flat vector. Owns copies of the factors.
 template <real T>
@@ -34,13 +47,7 @@ class kfac_matrix : public block_diagonal<std::vector<embedded<kronecker<T>>>> {
   static std::vector<embedded<kronecker<T>>> blocks_of(std::vector<kfac_factors<T>> const& factors) {
     std::vector<embedded<kronecker<T>>> blocks;
     for (auto const& f : factors) {
-      auto const inputs = static_cast<std::size_t>(f.parameter.inputs);
-      auto const outputs = static_cast<std::size_t>(f.parameter.outputs);
-      std::vector<std::size_t> order;  // where the elements of [W b], row by row, lie in the flat parameters
-      for (std::size_t o = 0; o < outputs; ++o) {
-        for (std::size_t i = 0; i < inputs; ++i) order.push_back(o * inputs + i);
-        if (f.parameter.bias) order.push_back(outputs * inputs + o);
-      }
+      auto order = detail::order_in_rows(f.parameter);
       auto const size = order.size();
       blocks.emplace_back(kronecker<T>(f.outputs.copy(), f.inputs.copy()), std::move(order), size);
     }

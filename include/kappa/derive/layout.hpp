@@ -21,6 +21,8 @@ constexpr std::size_t padded(std::size_t elements) { return (elements + 15) / 16
 template <objective_type Objective, request R>
 struct layout {
   using network = typename Objective::network;
+  /// The request as an object: a template argument indexed at run time is copied each time.
+  static constexpr request asked = R;
   static constexpr auto const& plan = program<Objective, R>::value;
   static constexpr std::size_t parameter_count = static_cast<std::size_t>(Objective::parameter_count);
   static constexpr std::size_t parameters = network::parameters.size();
@@ -29,7 +31,8 @@ struct layout {
   static constexpr std::size_t losses_per_sample = static_cast<std::size_t>(plan.elements_per_sample);
   static constexpr std::size_t norms_per_sample = losses_per_sample + (R.loss_value ? 1 : 0);
   static constexpr std::size_t rows_per_sample = norms_per_sample + (R.per_sample_gradient_norms ? 1 : 0);
-  static constexpr std::size_t per_sample = rows_per_sample + (R.per_sample_gradient ? parameter_count : 0);
+  static constexpr std::size_t diagonals_per_sample = rows_per_sample + (R.per_sample_gradient ? parameter_count : 0);
+  static constexpr std::size_t per_sample = diagonals_per_sample + (R.per_sample_ggn_diagonal ? parameter_count : 0);
 
   // ---- fixed ------------------------------------------------------------------------------------------------
   static constexpr bool keeps_gradient = R.gradient || R.gradient_variance;
@@ -39,7 +42,9 @@ struct layout {
   static constexpr std::size_t hessian_product = ggn_product + one(R.ggn_vector_product);
   static constexpr std::size_t variance = hessian_product + one(R.hessian_vector_product);
   static constexpr std::size_t diagonal = variance + one(R.gradient_variance);
-  static constexpr std::size_t input_factors = diagonal + one(R.ggn_diagonal);
+  /// Where the diagonal of request k begins.
+  static constexpr std::size_t diagonal_of(int k) { return diagonal + static_cast<std::size_t>(k) * one(true); }
+  static constexpr std::size_t input_factors = diagonal_of(R.diagonals);
 
   static constexpr int input_order(parameter const& p) { return p.inputs + (p.bias ? 1 : 0); }
   static constexpr std::size_t square(int n) { return static_cast<std::size_t>(n) * static_cast<std::size_t>(n); }
@@ -68,8 +73,22 @@ struct layout {
   static constexpr std::size_t fixed = output_factors_of(R.kfacs);
 
   // ---- quadratic --------------------------------------------------------------------------------------------
-  /// Columns of the Gauss-Newton matrix's root, per sample.
-  static constexpr std::size_t root_columns = R.ggn ? static_cast<std::size_t>(Objective::root_columns) : 0;
+  static constexpr stream_set streams = program<Objective, R>::streams;
+  /// Columns per sample of Gauss-Newton matrix k's root, and how many Gram matrices it has.
+  static constexpr std::size_t root_columns(int k) {
+    return static_cast<std::size_t>(streams.at[streams.source_of(asked.ggn[k])].columns);
+  }
+  static constexpr std::size_t groups(int k) {
+    return static_cast<std::size_t>(asked.ggn[k].groups(static_cast<int>(parameters)));
+  }
+  /// Where the Gram matrices of Gauss-Newton matrix k begin in an arena for `capacity` samples; the last is the end.
+  static constexpr std::size_t gram_of(int k, std::size_t capacity) {
+    std::size_t at = 0;
+    for (int i = 0; i < k; ++i)
+      at += groups(i) * detail::padded(capacity * root_columns(i) * capacity * root_columns(i));
+    return at;
+  }
+  static constexpr std::size_t quadratic(std::size_t capacity) { return gram_of(R.ggns, capacity); }
 };
 
 }  // namespace kappa::inline KAPPA_ARCH

@@ -21,6 +21,23 @@ target<T> target_of(context<T> const& c, std::size_t n, std::size_t m) {
   return {-1, std::span<T const>(c.targets + term * outputs, outputs)};
 }
 
+/// The scaled root of loss term m as columns [own, Terms, Outputs] of `g`: zero at all other terms.
+template <std::size_t Terms, std::size_t Outputs, class T, class Root>
+void spread_root(T* g, std::size_t m, std::size_t own, T scale, Root&& root) {
+  constexpr std::size_t size = Terms * Outputs;
+  T* const block = g + m * own * size;
+  root(std::span<T>(block, own * Outputs));
+  for (std::size_t e = 0; e < own * Outputs; ++e) block[e] *= scale;
+  if constexpr (Terms > 1) {  // spread the columns, the last one first, to where they do not overlap
+    for (std::size_t k = own; k-- > 0;) {
+      T* const column = block + k * size;
+      std::copy_backward(block + k * Outputs, block + (k + 1) * Outputs, column + (m + 1) * Outputs);
+      std::fill(column, column + m * Outputs, T(0));
+      std::fill(column + (m + 1) * Outputs, column + size, T(0));
+    }
+  }
+}
+
 template <class T, objective_type Objective, request R>
 void loss_step(context<T> const& c) {
   using loss = typename Objective::loss;
@@ -72,21 +89,21 @@ void loss_step(context<T> const& c) {
               }
               break;
             }
-            case stream_kind::root: {
-              constexpr auto own = static_cast<std::size_t>(loss::root_columns(Objective::outputs));
-              T* const block = g + m * own * size;  // the columns of this term, zero at all others
-              loss::template root<T>(f_nm, y, std::span<T>(block, own * outputs));
-              for (std::size_t e = 0; e < own * outputs; ++e) block[e] *= root_rho;
-              if constexpr (terms > 1) {  // spread the columns, the last one first, to where they do not overlap
-                for (std::size_t k = own; k-- > 0;) {
-                  T* const column = block + k * size;
-                  std::copy_backward(block + k * outputs, block + (k + 1) * outputs, column + (m + 1) * outputs);
-                  std::fill(column, column + m * outputs, T(0));
-                  std::fill(column + (m + 1) * outputs, column + size, T(0));
-                }
-              }
+            case stream_kind::root:
+              spread_root<terms, outputs>(g, m, static_cast<std::size_t>(loss::root_columns(Objective::outputs)),
+                                          root_rho,
+                                          [&](std::span<T> block) { loss::template root<T>(f_nm, y, block); });
               break;
-            }
+            case stream_kind::wide_root:
+              if constexpr (requires { loss::full_root_columns(Objective::outputs); })
+                spread_root<terms, outputs>(g, m, static_cast<std::size_t>(loss::full_root_columns(Objective::outputs)),
+                                            root_rho,
+                                            [&](std::span<T> block) { loss::template full_root<T>(f_nm, y, block); });
+              else
+                spread_root<terms, outputs>(g, m, static_cast<std::size_t>(loss::root_columns(Objective::outputs)),
+                                            root_rho,
+                                            [&](std::span<T> block) { loss::template root<T>(f_nm, y, block); });
+              break;
           }
         }
       }

@@ -38,14 +38,14 @@ struct quadratic {
   /// Adds a layer's part to every quadratic quantity.
   template <parameter_signature W>
   static void accumulate(context<T> const& c, std::size_t parameter, std::size_t offset, T const* a, T const* vectors) {
-    constexpr int in = W.inputs, out = W.outputs;
+    constexpr auto in = static_cast<std::size_t>(W.inputs), out = static_cast<std::size_t>(W.outputs);
     constexpr auto positions = static_cast<std::size_t>(W.positions);
-    constexpr std::size_t weight = static_cast<std::size_t>(in) * out;
-    using kernel = kernels::factors<T, in, out>;
+    constexpr std::size_t weight = in * out;
+    using kernel = kernels::factors<T, W.inputs, W.outputs>;
     std::size_t const n = c.samples;
     auto const bias_of = [&](T* block) { return W.bias ? block + weight : nullptr; };
     auto const stream = [&](int s) {
-      return vectors + static_cast<std::size_t>(streams.at[s].first) * n * positions * static_cast<std::size_t>(out);
+      return vectors + static_cast<std::size_t>(streams.at[s].first) * n * positions * out;
     };
 
     if constexpr (R.per_sample_gradient_norms)
@@ -57,14 +57,26 @@ struct quadratic {
       kernel::centred_sum_of_squares(n, positions, a, stream(streams.find(stream_kind::first_order)), mean,
                                      W.bias ? mean + weight : nullptr, static_cast<T>(n), to, bias_of(to));
     }
-    if constexpr (R.ggn || R.ggn_diagonal) {
+    if constexpr (R.per_sample_ggn_diagonal) {
       constexpr int root = streams.find(stream_kind::root);
       constexpr auto k = static_cast<std::size_t>(streams.at[root].columns);
-      if constexpr (R.ggn_diagonal) {
-        T* const to = c.fixed + places::diagonal + offset;
-        kernel::sum_of_squares(n, k, positions, a, stream(root), to, bias_of(to));
+      T* const to = c.per_sample + places::diagonals_per_sample * c.capacity + offset;
+      for (std::size_t i = 0; i < n; ++i) {
+        T* const row = to + i * places::parameter_count;
+        kernel::sum_of_squares(1, k, positions, a + i * positions * in, stream(root) + i * k * positions * out, row,
+                               bias_of(row));
       }
-      if constexpr (R.ggn) kernel::gram(n, k, positions, a, stream(root), W.bias, c.gram, c.scratch);
+    }
+    [&]<std::size_t... Index>(std::index_sequence<Index...>) {
+      (diagonal<W, static_cast<int>(Index)>(c, offset, a, stream(streams.source_of(R.diagonal[Index]))), ...);
+    }
+    (std::make_index_sequence<static_cast<std::size_t>(R.diagonals)>());
+    for (int i = 0; i < R.ggns; ++i) {
+      int const s = streams.source_of(places::asked.ggn[i]);
+      auto const k = static_cast<std::size_t>(streams.at[s].columns);
+      auto const group = static_cast<std::size_t>(places::asked.ggn[i].group(static_cast<int>(parameter)));
+      kernel::gram(n, k, positions, a, stream(s), W.bias,
+                   c.gram + places::gram_of(i, c.capacity) + group * (n * k) * (n * k), c.scratch);
     }
     for_modes<W>(c, parameter, a);
     [&]<std::size_t... Index>(std::index_sequence<Index...>) {
@@ -96,6 +108,21 @@ struct quadratic {
     }
   }
 
+  /// The squares of all vectors of one source. The gradient's stream carries ρ, the others √ρ.
+  template <parameter_signature W, int K>
+  static void diagonal(context<T> const& c, std::size_t offset, T const* a, T const* s) {
+    constexpr diagonal_request d = R.diagonal[K];
+    constexpr auto columns = static_cast<std::size_t>(streams.at[streams.source_of(d)].columns);
+    constexpr std::size_t weight = static_cast<std::size_t>(W.inputs) * static_cast<std::size_t>(W.outputs);
+    T* const to = c.fixed + places::diagonal_of(K) + offset;
+    kernels::factors<T, W.inputs, W.outputs>::sum_of_squares(c.samples, columns, static_cast<std::size_t>(W.positions),
+                                                             a, s, to, W.bias ? to + weight : nullptr);
+    if constexpr (d.source == curvature_source::empirical) {
+      auto const factor = static_cast<T>(1 / c.scale);
+      for (std::size_t e = 0; e < weight + (W.bias ? static_cast<std::size_t>(W.outputs) : 0); ++e) to[e] *= factor;
+    }
+  }
+
   /// B = Σ g gᵀ over vectors and positions (expand) or over vectors summed over positions (reduce). The streams
   /// carry √ρ; the gradient's carries ρ, hence the 1/ρ of the empirical source.
   template <parameter_signature W, int K>
@@ -103,7 +130,7 @@ struct quadratic {
     constexpr kfac_request k = R.kfac[K];
     constexpr auto positions = static_cast<std::size_t>(W.positions);
     constexpr auto columns = static_cast<std::size_t>(streams.at[streams.source_of(k)].columns);
-    T const factor = k.source == kfac_source::empirical ? static_cast<T>(1 / c.scale) : T(1);
+    T const factor = k.source == curvature_source::empirical ? static_cast<T>(1 / c.scale) : T(1);
     T* const to = c.fixed + places::output_factors_of(K) + places::output_factor[parameter];
     std::size_t const vectors = c.samples * columns;
     if constexpr (k.mode == kfac_mode::expand || positions == 1) {

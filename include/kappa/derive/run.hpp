@@ -101,12 +101,22 @@ struct runner {
       std::fill_n(c.per_sample + places::norms_per_sample * c.capacity, c.samples, T(0));
     if constexpr (R.per_sample_gradient && any_tied)
       std::fill_n(c.per_sample + places::rows_per_sample * c.capacity, c.samples * places::parameter_count, T(0));
-    std::size_t const order = c.samples * places::root_columns;
-    if constexpr (R.ggn) std::fill_n(c.gram, order * order, T(0));
+    if constexpr (R.per_sample_ggn_diagonal)
+      std::fill_n(c.per_sample + places::diagonals_per_sample * c.capacity, c.samples * places::parameter_count, T(0));
+    for (int k = 0; k < R.ggns; ++k) {
+      std::size_t const order = c.samples * places::root_columns(k);
+      std::fill_n(c.gram + places::gram_of(k, c.capacity), places::groups(k) * order * order, T(0));
+    }
 
     run(c, std::make_integer_sequence<unsigned, all::count>());
 
-    if constexpr (R.ggn) kernels::mirror(c.gram, order);
+    for (int k = 0; k < R.ggns; ++k) {
+      std::size_t const order = c.samples * places::root_columns(k);
+      T* const grams = c.gram + places::gram_of(k, c.capacity);
+      for (std::size_t g = 0; g < places::groups(k); ++g) kernels::mirror(grams + g * order * order, order);
+      if (places::asked.ggn[k].source == curvature_source::empirical)  // the gradient's stream carries ρ, not √ρ
+        for (std::size_t i = 0; i < places::groups(k) * order * order; ++i) grams[i] *= static_cast<T>(1 / c.scale);
+    }
     if constexpr (R.per_sample_gradient_norms)
       for (std::size_t n = 0; n < c.samples; ++n) {
         T& v = c.per_sample[places::norms_per_sample * c.capacity + n];
@@ -141,7 +151,7 @@ struct runner {
         std::size_t columns = 1;
         for (int k = 0; k < streams.count; ++k)
           columns = std::max(columns, static_cast<std::size_t>(streams.at[k].columns));
-        if (R.ggn)
+        if (R.ggns > 0)
           most = std::max(most, kernels::factors<T, w.inputs, w.outputs>::gram_scratch(
                                     samples, columns, static_cast<std::size_t>(w.positions), threads));
         if (R.any_kfac(kfac_mode::reduce))

@@ -29,7 +29,7 @@ class basic_workspace {
   static constexpr request wanted = R;
 
   /// Bytes that `capacity` samples need on `thread_count` threads: linear in the capacity, plus the square of
-  /// capacity times root columns when the Gauss-Newton matrix is asked for.
+  /// capacity times root columns for every Gram matrix, of which a Gauss-Newton matrix has one per group.
   static constexpr std::size_t bytes(std::size_t capacity, int thread_count = threads()) {
     return sizeof(T) * elements(rounded(capacity), thread_count);
   }
@@ -54,7 +54,7 @@ class basic_workspace {
     c.per_sample = arena.get();
     c.fixed = c.per_sample + places::per_sample * padded;
     c.gram = c.fixed + places::fixed;
-    c.scratch = c.gram + quadratic(padded);
+    c.scratch = c.gram + places::quadratic(padded);
     return c;
   }
   /// Counts derivations, so that results of an earlier one can be told.
@@ -62,11 +62,8 @@ class basic_workspace {
 
  private:
   static constexpr std::size_t rounded(std::size_t capacity) { return detail::padded(capacity); }
-  static constexpr std::size_t quadratic(std::size_t capacity) {
-    return detail::padded(capacity * places::root_columns * capacity * places::root_columns);
-  }
   static constexpr std::size_t elements(std::size_t capacity, int thread_count) {
-    return places::per_sample * capacity + places::fixed + quadratic(capacity) +
+    return places::per_sample * capacity + places::fixed + places::quadratic(capacity) +
            runner::scratch_elements(capacity, thread_count);
   }
 

@@ -127,7 +127,7 @@ constexpr auto plan_of(request const& r, stream_set const& streams) {
       if (operand >= 0) keep(value[operand], i);
     if (!backward || !plan[i].active) continue;
     int const t = backward_time(i);
-    if (x.op == operation::dense) keep(value[x.a], r.ggn ? end_time : t);
+    if (x.op == operation::dense) keep(value[x.a], r.keeps_vectors() ? end_time : t);
     if (x.op == operation::activation && !plan[i].moves_nothing)
       keep(derivative_from_output(x.act->kind) ? value[i] : value[x.a],
            t + 1);  // a fused mask runs one node earlier or later
@@ -180,7 +180,7 @@ constexpr auto plan_of(request const& r, stream_set const& streams) {
       if (adjoint[i] < 0) {  // the output does not depend on this node: zero vectors, and nothing to pull
         plan[i].unreached = true;
         if (x.op == operation::dense)
-          adjoint[i] = buffers.push({streams.columns * x.out.size(), t, r.ggn ? end_time : t, 0});
+          adjoint[i] = buffers.push({streams.columns * x.out.size(), t, r.keeps_vectors() ? end_time : t, 0});
         continue;
       }
       keep(adjoint[i], t);
@@ -219,7 +219,7 @@ constexpr auto plan_of(request const& r, stream_set const& streams) {
           plan[x.a].masked = true;
         }
       }
-      if (x.op == operation::dense && r.ggn) keep(adjoint[i], end_time);
+      if (x.op == operation::dense && r.keeps_vectors()) keep(adjoint[i], end_time);
     }
   }
 
@@ -245,7 +245,7 @@ constexpr auto plan_of(request const& r, stream_set const& streams) {
       wp.packed = true;
       int const t = backward_time(i);
       if (plan[i].completes) {
-        int const until = r.ggn ? end_time : t;
+        int const until = r.keeps_vectors() ? end_time : t;
         packed_inputs[at[i].parameter] = buffers.push({wp.positions * w.inputs, t, until, 0});
         packed_adjoints[at[i].parameter] = buffers.push({streams.columns * wp.positions * w.outputs, t, until, 0});
       } else {  // later uses come earlier in the backward sweep
@@ -277,7 +277,7 @@ template <objective_type Objective, request Request>
 struct program {
   using network = typename Objective::network;
   static constexpr request wanted = Request;
-  static constexpr stream_set streams = streams_of(Request, Objective::root_columns);
+  static constexpr stream_set streams = streams_of(Request, {Objective::root_columns, Objective::full_root_columns});
   static constexpr auto value = static_detail::plan_of<network>(Request, streams);
 };
 

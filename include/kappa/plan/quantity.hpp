@@ -6,6 +6,7 @@
 #include <concepts>
 #include <cstdint>
 #include <span>
+#include <type_traits>
 
 namespace kappa {
 
@@ -31,14 +32,6 @@ inline constexpr per_sample_gradient_norms_t per_sample_gradient_norms{};
 /// (1/N) Σ_n (g_n - ∇L)², [P].
 struct gradient_variance_t : quantity_tag {};
 inline constexpr gradient_variance_t gradient_variance{};
-
-/// The generalized Gauss-Newton matrix ρ Σ_n Σ_m J_nmᵀ ∇²ℓ_nm J_nm = V Vᵀ as an operator of low rank, exact.
-struct ggn_t : quantity_tag {};
-inline constexpr ggn_t ggn{};
-
-/// The diagonal of the generalized Gauss-Newton matrix, [P], exact.
-struct ggn_diagonal_t : quantity_tag {};
-inline constexpr ggn_diagonal_t ggn_diagonal{};
 
 /// A direction v, [P], for a product with a curvature matrix. The span must stay alive during `derive`.
 template <class T>
@@ -74,11 +67,12 @@ enum class kfac_mode {
   expand,  ///< a position counts like a sample: for a loss at every position
   reduce   ///< positions are aggregated first: for a loss after an aggregation over positions
 };
-/// The vectors that K-FAC propagates back.
-enum class kfac_source {
-  exact,        ///< all columns of the loss Hessian's root: "type-2", the Gauss-Newton matrix
-  monte_carlo,  ///< gradients at targets drawn from the model
-  empirical     ///< the gradient at the actual targets: not the Fisher matrix
+/// The vectors whose outer products make a curvature matrix, and which travel backward for it.
+enum class curvature_source {
+  exact,        ///< the columns of the loss Hessian's root, as few as there can be: the Gauss-Newton matrix
+  full_root,    ///< the same matrix from a root of C columns per loss term
+  monte_carlo,  ///< gradients at targets drawn from the model: the Gauss-Newton matrix in expectation
+  empirical     ///< the gradient at the actual targets: the empirical Fisher matrix, which is not the Fisher matrix
 };
 struct expand_t {
   static constexpr kfac_mode mode = kfac_mode::expand;
@@ -89,24 +83,120 @@ struct reduce_t {
 inline constexpr expand_t expand{};
 inline constexpr reduce_t reduce{};
 struct exact_t {
-  static constexpr kfac_source source = kfac_source::exact;
+  static constexpr curvature_source source = curvature_source::exact;
+  static constexpr int samples = 0;
+};
+struct full_root_t {
+  static constexpr curvature_source source = curvature_source::full_root;
   static constexpr int samples = 0;
 };
 struct empirical_t {
-  static constexpr kfac_source source = kfac_source::empirical;
+  static constexpr curvature_source source = curvature_source::empirical;
   static constexpr int samples = 0;
 };
 template <int Samples>
 struct monte_carlo_t {
   static_assert(Samples >= 1, "kappa: monte_carlo wants at least one sample");
-  static constexpr kfac_source source = kfac_source::monte_carlo;
+  static constexpr curvature_source source = curvature_source::monte_carlo;
   static constexpr int samples = Samples;
 };
 inline constexpr exact_t exact{};
+inline constexpr full_root_t full_root{};
 inline constexpr empirical_t empirical{};
 /// Draws per sample and loss term.
 template <int Samples>
 inline constexpr monte_carlo_t<Samples> monte_carlo{};
+
+/// Which parameters share a block of a low-rank curvature matrix.
+enum class partition_kind { whole, per_layer, by_index };
+/// One block: the whole matrix.
+struct whole_t {
+  static constexpr partition_kind kind = partition_kind::whole;
+  static constexpr int const* group_of = nullptr;
+  static constexpr int count = 1, length = 0;
+};
+/// A block for every parameter (weight with its bias).
+struct per_layer_t {
+  static constexpr partition_kind kind = partition_kind::per_layer;
+  static constexpr int const* group_of = nullptr;
+  static constexpr int count = 0, length = 0;
+};
+/// A partition of one's own: the group of every parameter, in declaration order, `groups<0, 0, 1>`. Groups are
+/// numbered from 0 without gaps.
+template <int... Group>
+struct groups_t {
+  static constexpr partition_kind kind = partition_kind::by_index;
+  static constexpr int length = sizeof...(Group);
+  static constexpr int table[length > 0 ? length : 1] = {Group...};
+  static constexpr int const* group_of = table;
+  static constexpr int count = [] {
+    int most = -1;
+    for (int g : {Group..., -1}) most = g > most ? g : most;
+    return most + 1;
+  }();
+  static constexpr bool no_gaps = [] {
+    for (int wanted = 0; wanted < count; ++wanted) {
+      bool found = false;
+      for (int g : table) found |= g == wanted;
+      if (!found) return false;
+    }
+    return ((Group >= 0) && ...);
+  }();
+  static_assert(no_gaps, "kappa: groups are numbered from 0 without gaps");
+};
+inline constexpr whole_t whole{};
+inline constexpr per_layer_t per_layer{};
+template <int... Group>
+inline constexpr groups_t<Group...> groups{};
+
+/// The generalized Gauss-Newton matrix ρ Σ_n Σ_m J_nmᵀ ∇²ℓ_nm J_nm = V Vᵀ as an operator of low rank, from any source
+/// of vectors, whole or as the diagonal blocks of a partition of the parameters.
+template <class Source, class Partition>
+struct ggn_from_t : quantity_tag {
+  std::uint64_t seed = 0;
+  using partition = Partition;
+  static constexpr curvature_source source = Source::source;
+  static constexpr int samples = Source::samples;
+  /// The same with the seed of its draws; only Monte Carlo has any.
+  constexpr ggn_from_t operator()(std::uint64_t s) const { return {{}, s}; }
+};
+/// `ggn_from<monte_carlo<1>>(seed)`, `ggn_from<exact, per_layer>`, `ggn_from<full_root>`, `ggn_from<exact, groups<0, 0,
+/// 1>>`. Monte Carlo draws of equal number are shared with K-FAC's.
+template <auto Source, auto Partition = whole>
+inline constexpr ggn_from_t<std::remove_cvref_t<decltype(Source)>, std::remove_cvref_t<decltype(Partition)>> ggn_from{};
+using ggn_t = ggn_from_t<exact_t, whole_t>;
+/// Exact and whole.
+inline constexpr ggn_t ggn{};
+/// ρ Σ_n g_n g_nᵀ with g_n the gradient of sample n's losses at the actual targets, as an operator of low rank with a
+/// column per sample.
+using empirical_fisher_t = ggn_from_t<empirical_t, whole_t>;
+inline constexpr empirical_fisher_t empirical_fisher{};
+
+/// The per-sample gradients as an operator [N, P] that is applied, never formed.
+struct per_sample_gradient_operator_t : quantity_tag {};
+inline constexpr per_sample_gradient_operator_t per_sample_gradient_operator{};
+
+/// Inner products of the rows of `per_sample_gradient`, [N, N], without forming them.
+struct gradient_gram_t : quantity_tag {};
+inline constexpr gradient_gram_t gradient_gram{};
+
+/// The diagonal of the generalized Gauss-Newton matrix, [P], from any source of vectors.
+template <class Source>
+struct ggn_diagonal_from_t : quantity_tag {
+  std::uint64_t seed = 0;
+  static constexpr curvature_source source = Source::source;
+  static constexpr int samples = Source::samples;
+  constexpr ggn_diagonal_from_t operator()(std::uint64_t s) const { return {{}, s}; }
+};
+/// `ggn_diagonal_from<monte_carlo<1>>(seed)`.
+template <auto Source>
+inline constexpr ggn_diagonal_from_t<std::remove_cvref_t<decltype(Source)>> ggn_diagonal_from{};
+using ggn_diagonal_t = ggn_diagonal_from_t<exact_t>;
+/// Exact.
+inline constexpr ggn_diagonal_t ggn_diagonal{};
+/// Row n is sample n's own part of `ggn_diagonal`: [N, P]; the rows sum to it.
+struct per_sample_ggn_diagonal_t : quantity_tag {};
+inline constexpr per_sample_ggn_diagonal_t per_sample_ggn_diagonal{};
 
 /// K-FAC: one block B ⊗ A per dense parameter, in homogeneous coordinates when it has a bias. Call it with a seed
 /// for Monte Carlo sources: `kfac<expand, monte_carlo<1>>(seed)`. Requests with the same number of draws share
@@ -115,12 +205,26 @@ template <class Mode, class Source>
 struct kfac_t : quantity_tag {
   std::uint64_t seed = 0;
   static constexpr kfac_mode mode = Mode::mode;
-  static constexpr kfac_source source = Source::source;
+  static constexpr curvature_source source = Source::source;
   static constexpr int samples = Source::samples;
   constexpr kfac_t operator()(std::uint64_t s) const { return {{}, s}; }
 };
 template <auto Mode, auto Source = exact>
 inline constexpr kfac_t<std::remove_cvref_t<decltype(Mode)>, std::remove_cvref_t<decltype(Source)>> kfac{};
+
+/// K-FAC's eigenbases with the second moments measured in them (EKFAC; George et al. 2018, arXiv:1806.03884): one block
+/// (U_B ⊗ U_A) diag(Λ) (U_B ⊗ U_A)ᵀ per dense parameter, Λ = Σ over vectors of (U_Bᵀ T U_A)² with T the whole
+/// pseudo-gradient of a column. Its two decompositions are made when it is looked up.
+template <class Mode, class Source>
+struct ekfac_t : quantity_tag {
+  std::uint64_t seed = 0;
+  using factors = kfac_t<Mode, Source>;
+  static constexpr curvature_source source = Source::source;
+  static constexpr int samples = Source::samples;
+  constexpr ekfac_t operator()(std::uint64_t s) const { return {{}, s}; }
+};
+template <auto Mode, auto Source = exact>
+inline constexpr ekfac_t<std::remove_cvref_t<decltype(Mode)>, std::remove_cvref_t<decltype(Source)>> ekfac{};
 
 namespace static_detail {
 // The tag by which a quantity is looked up: a product is asked for by name, whatever its direction was.

@@ -45,6 +45,14 @@ struct objective {
   static constexpr int terms = Network::output_shape.positions();
   /// Columns per sample of the exact root of the loss Hessian: M · K(C).
   static constexpr int root_columns = terms * loss::root_columns(outputs);
+  /// The same of the loss's other root, of C columns a term; of the only one when a loss has no other.
+  static constexpr int full_root_columns = [] {
+    if constexpr (requires { loss::full_root_columns(outputs); }) {
+      return terms * loss::full_root_columns(outputs);
+    } else {
+      return root_columns;
+    }
+  }();
 
   /// ρ for a batch of `samples`.
   static constexpr double scale(std::size_t samples) {

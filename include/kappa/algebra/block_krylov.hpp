@@ -1,0 +1,244 @@
+#pragma once
+/// \file
+/// The leading eigenpairs of a dense symmetric positive semidefinite matrix by a block Krylov method with
+/// Rayleigh-Ritz (Golub and Underwood 1977), every pair with its residual.
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <kappa/algebra/lapack.hpp>
+#include <kappa/algebra/operator.hpp>
+#include <kappa/tensor/random.hpp>
+
+namespace kappa::inline KAPPA_ARCH {
+
+/// The method and its settings.
+struct block_krylov {
+  /// A pair (λ, v) is accepted when ‖A v - λ v‖ <= tolerance · λ_1; 0 stands for 1e-5 in float and 1e-10 in double.
+  double tolerance = 0;
+  /// Vectors a step; 0 stands for k, between 8 and 32.
+  std::size_t block = 0;
+  /// The first block's.
+  std::uint64_t seed = 0;
+};
+
+/// Eigenpairs, descending, the vectors as unit rows [k, n], with what certifies them: residuals(i) = ‖A v_i - λ_i v_i‖,
+/// computed from the product A v_i. An eigenvalue of A lies within it of λ_i.
+template <real T>
+struct certified_eigenpairs {
+  vector<T> values;
+  matrix<T> vectors;
+  vector<T> residuals;
+  matrix<T> images;          ///< A v_i as rows
+  std::size_t products = 0;  ///< columns that A was multiplied with; 0 for a full decomposition
+};
+
+namespace detail {
+
+/// An orthonormal basis, row by row, with its images under a symmetric matrix and the projected matrix.
+template <real T>
+class ritz_space {
+ public:
+  ritz_space(std::size_t order, T const* matrix) : n(order), a(matrix) {}
+
+  std::size_t dimension() const { return m; }
+  T const* image(std::size_t row) const { return images.data() + row * n; }
+
+  /// Adds what of `rows` [count, n] is not in the space yet. Directions that are rounding are dropped; the number
+  /// added is returned.
+  std::size_t extend(std::vector<T> rows, std::size_t count) {
+    for (int pass = 0; pass < 2; ++pass) {
+      project_out(rows, count);
+      count = orthonormalise(rows, count);
+      if (count == 0) return 0;
+    }
+    basis.insert(basis.end(), rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(count * n));
+    std::vector<T> columns(n * count);  // A is the left factor, so that its rows are shared out to threads
+    lapack::gemm(false, true, n, count, n, T(1), a, rows.data(), T(0), columns.data());
+    images.resize((m + count) * n);
+    for (std::size_t i = 0; i < n; ++i)
+      for (std::size_t j = 0; j < count; ++j) images[(m + j) * n + i] = columns[i * count + j];
+    std::vector<T> corner((m + count) * count);
+    lapack::gemm(false, true, m + count, count, n, T(1), basis.data(), images.data() + m * n, T(0), corner.data());
+    std::vector<double> grown((m + count) * (m + count));
+    for (std::size_t i = 0; i < m; ++i) std::copy_n(projected.data() + i * m, m, grown.data() + i * (m + count));
+    for (std::size_t i = 0; i < m + count; ++i)
+      for (std::size_t j = 0; j < count; ++j) {
+        double const v = static_cast<double>(corner[i * count + j]);
+        grown[i * (m + count) + m + j] = v;
+        grown[(m + j) * (m + count) + i] = i < m ? v : grown[(m + j) * (m + count) + i];
+      }
+    for (std::size_t i = m; i < m + count; ++i)
+      for (std::size_t j = m; j < i; ++j)
+        grown[i * (m + count) + j] = grown[j * (m + count) + i] =
+            (static_cast<double>(corner[i * count + j - m]) + static_cast<double>(corner[j * count + i - m])) / 2;
+    projected = std::move(grown);
+    m += count;
+    return count;
+  }
+
+  /// The images of the last `count` basis vectors.
+  std::vector<T> last_images(std::size_t count) const {
+    return {images.end() - static_cast<std::ptrdiff_t>(count * n), images.end()};
+  }
+
+  /// The k leading Ritz pairs with residuals. \pre k <= dimension().
+  certified_eigenpairs<T> ritz(std::size_t k) const {
+    auto small = zeros<double>(m, m);
+    std::ranges::copy(projected, small.data());
+    auto const all = lapack::symmetric_top_eigen(std::move(small), k);
+    certified_eigenpairs<T> pairs{zeros<T>(k), zeros<T>(k, n), zeros<T>(k), zeros<T>(k, n), 0};
+    std::vector<T> weights(k * m);
+    std::ranges::transform(elements(all.vectors), weights.data(), [](double v) { return static_cast<T>(v); });
+    lapack::gemm(false, false, k, n, m, T(1), weights.data(), basis.data(), T(0), pairs.vectors.data());
+    lapack::gemm(false, false, k, n, m, T(1), weights.data(), images.data(), T(0), pairs.images.data());
+    for (std::size_t i = 0; i < k; ++i) {
+      double const value = all.values(i);
+      double total = 0;
+      for (std::size_t j = 0; j < n; ++j) {
+        double const d = static_cast<double>(pairs.images(i, j)) - value * static_cast<double>(pairs.vectors(i, j));
+        total += d * d;
+      }
+      pairs.values(i) = static_cast<T>(value);
+      pairs.residuals(i) = static_cast<T>(std::sqrt(total));
+    }
+    return pairs;
+  }
+
+ private:
+  void project_out(std::vector<T>& rows, std::size_t count) const {
+    if (m == 0) return;
+    std::vector<T> c(count * m);
+    lapack::gemm(false, true, count, m, n, T(1), rows.data(), basis.data(), T(0), c.data());
+    lapack::gemm(false, false, count, n, m, T(-1), c.data(), basis.data(), T(1), rows.data());
+  }
+
+  // Through the eigendecomposition of the rows' Gram matrix, which tells rank as well.
+  std::size_t orthonormalise(std::vector<T>& rows, std::size_t count) const {
+    std::vector<double> norms(count);
+    for (std::size_t i = 0; i < count; ++i) {  // rows of very different lengths would hide the short ones
+      std::span<T> const row(rows.data() + i * n, n);
+      norms[i] = std::sqrt(dot<T>(row, row));
+      if (norms[i] > 0)
+        for (T& v : row) v = static_cast<T>(static_cast<double>(v) / norms[i]);
+    }
+    std::vector<T> g(count * count);
+    lapack::gemm(false, true, count, count, n, T(1), rows.data(), rows.data(), T(0), g.data());
+    auto wide = zeros<double>(count, count);
+    for (std::size_t i = 0; i < count; ++i)
+      for (std::size_t j = 0; j < count; ++j)
+        wide(i, j) = (static_cast<double>(g[i * count + j]) + static_cast<double>(g[j * count + i])) / 2;
+    auto const e = lapack::symmetric_eigen(std::move(wide));
+    double const floor = 64 * static_cast<double>(std::numeric_limits<T>::epsilon()) * static_cast<double>(count);
+    std::size_t kept = 0;
+    while (kept < count && e.values(kept) > floor * e.values(0)) ++kept;
+    std::vector<T> weights(kept * count), result(kept * n);
+    for (std::size_t i = 0; i < kept; ++i)
+      for (std::size_t j = 0; j < count; ++j)
+        weights[i * count + j] = static_cast<T>(e.vectors(i, j) / std::sqrt(e.values(i)));
+    if (kept > 0) lapack::gemm(false, false, kept, n, count, T(1), weights.data(), rows.data(), T(0), result.data());
+    rows = std::move(result);
+    return kept;
+  }
+
+  std::size_t n, m = 0;
+  T const* a;
+  std::vector<T> basis, images;
+  std::vector<double> projected;
+};
+
+template <real T>
+std::vector<T> random_rows(std::size_t count, std::size_t n, std::uint64_t seed, std::uint64_t index) {
+  std::vector<T> rows(count * n);
+  counter_random random(seed, index);
+  for (T& v : rows) v = static_cast<T>(random.normal());
+  return rows;
+}
+
+/// All pairs from a full decomposition, with the images that certify them.
+template <real T>
+certified_eigenpairs<T> certified_by_lapack(std::size_t n, T const* a, std::size_t k) {
+  auto copy = zeros<T>(n, n);
+  std::copy_n(a, n * n, copy.data());
+  auto e = lapack::symmetric_top_eigen(std::move(copy), k);
+  auto const found = e.values.size();
+  certified_eigenpairs<T> pairs{std::move(e.values), std::move(e.vectors), zeros<T>(found), zeros<T>(found, n), 0};
+  lapack::gemm(false, false, found, n, n, T(1), pairs.vectors.data(), a, T(0), pairs.images.data());
+  for (std::size_t i = 0; i < found; ++i) {
+    double total = 0;
+    for (std::size_t j = 0; j < n; ++j) {
+      double const d = static_cast<double>(pairs.images(i, j)) -
+                       static_cast<double>(pairs.values(i)) * static_cast<double>(pairs.vectors(i, j));
+      total += d * d;
+    }
+    pairs.residuals(i) = static_cast<T>(std::sqrt(total));
+  }
+  return pairs;
+}
+
+/// When the Krylov method is worth a try, by flops: a full decomposition reduces to tridiagonal form at half the speed
+/// of products, 4/3 n³ and more; the method was seen to want some 6 to 12 blocks. Measured in docs/performance.md.
+constexpr bool krylov_pays(std::size_t n, std::size_t k) { return n >= 96 && k * 12 <= n; }
+
+}  // namespace detail
+
+/// The k leading eigenpairs of the symmetric positive semidefinite A [n, n], row-major. A step costs one product of A
+/// with a block, 2 n² b flops, and 8 n m b for orthogonality against the m vectors so far. Where k is not small beside
+/// n, or when the subspace has grown to a third of n without convergence, LAPACK decomposes A.
+/// \throws invalid_value when k > n or A is not finite; not_converged when rounding keeps a residual above the
+/// tolerance, with both numbers.
+template <real T>
+certified_eigenpairs<T> leading_eigenpairs(std::span<T const> a, std::size_t n, std::size_t k,
+                                           block_krylov const& method = {}) {
+  detail::require_length("the matrix", n * n, a.size());
+  if (k > n) throw invalid_value(std::to_string(k) + " eigenpairs were asked for, the matrix has " + std::to_string(n));
+  check_finite<T>("the matrix", a);
+  double const tolerance = method.tolerance > 0 ? method.tolerance : std::is_same_v<T, float> ? 1e-5 : 1e-10;
+  if (k == 0) return {};
+  auto const worst = [&](certified_eigenpairs<T> const& pairs) {
+    double most = 0;
+    for (T r : elements(pairs.residuals)) most = std::max(most, static_cast<double>(r));
+    double const top = static_cast<double>(pairs.values(0));
+    return top > 0 ? most / top : 0.0;
+  };
+  if (detail::krylov_pays(n, k)) {
+    std::size_t const block = method.block > 0 ? method.block : std::clamp<std::size_t>(k, 8, 32);
+    detail::ritz_space<T> space(n, a.data());
+    std::size_t fresh = space.extend(detail::random_rows<T>(block, n, method.seed, 0), block), steps = 1;
+    double before = std::numeric_limits<double>::infinity();
+    while (space.dimension() < n / 3) {
+      std::size_t const added = space.extend(space.last_images(fresh), fresh);
+      ++steps;
+      if (added == 0) {  // an invariant space: what is missing is orthogonal to it
+        fresh = space.extend(detail::random_rows<T>(block, n, method.seed, steps), block);
+        if (space.dimension() < k) continue;
+      } else {
+        fresh = added;
+      }
+      if (space.dimension() < std::max(2 * k, 3 * block)) continue;
+      auto pairs = space.ritz(k);
+      double const now = worst(pairs);
+      if (now <= tolerance) {
+        pairs.products = space.dimension();
+        return pairs;
+      }
+      if (now > 0.9 * before && now < 100 * tolerance && space.dimension() > n / 4) break;
+      before = now;
+    }
+  }
+  auto pairs = detail::certified_by_lapack(n, a.data(), k);
+  if (double const reached = worst(pairs); reached > tolerance)
+    throw not_converged("leading_eigenpairs: the largest residual of " + std::to_string(k) + " eigenpairs is " +
+                        detail::number(reached) + " of the largest eigenvalue, the tolerance " +
+                        detail::number(tolerance));
+  return pairs;
+}
+
+}  // namespace kappa::inline KAPPA_ARCH

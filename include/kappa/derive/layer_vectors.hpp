@@ -1,0 +1,93 @@
+#pragma once
+/// \file
+/// What is left of a derivation when curvature is asked about afterwards: every layer's inputs and the vectors
+/// propagated back to its outputs, with sizes known at run time, so that two batches, or two requests, can meet.
+
+#include <algorithm>
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include <kappa/algebra/lapack.hpp>
+#include <kappa/tensor/array.hpp>
+#include <kappa/tensor/errors.hpp>
+
+namespace kappa::inline KAPPA_ARCH {
+
+/// One layer [outputs, inputs]: a [N, R, inputs] and s [N, K, R, outputs]. Column (n, k) of the layer's matrix is
+/// T_nk = Σ_r s_nkr a_nrᵀ, with `bias` followed by Σ_r s_nkr.
+template <real T>
+struct layer_vector {
+  std::size_t inputs = 0, outputs = 0, positions = 1;
+  bool bias = false;
+  std::size_t first_row = 0;  ///< of this layer among the rows of all
+  T const* a = nullptr;
+  T const* s = nullptr;
+};
+
+/// The layers of one batch: a matrix [rows, N K] by its factors.
+template <real T>
+struct layer_vectors {
+  std::size_t samples = 0;
+  std::size_t per_sample = 0;  ///< K
+  std::vector<layer_vector<T>> layers;
+  std::size_t columns() const { return samples * per_sample; }
+};
+
+namespace detail {
+
+template <real T>
+void check_same_layers(layer_vectors<T> const& x, layer_vectors<T> const& y) {
+  bool same = x.layers.size() == y.layers.size();
+  for (std::size_t l = 0; same && l < x.layers.size(); ++l)
+    same = x.layers[l].inputs == y.layers[l].inputs && x.layers[l].outputs == y.layers[l].outputs &&
+           x.layers[l].bias == y.layers[l].bias && x.layers[l].positions == y.layers[l].positions;
+  if (!same) throw shape_mismatch("vectors of two batches meet, which do not belong to the same layers");
+}
+
+}  // namespace detail
+
+/// XᵀY, [columns of X, columns of Y], without X or Y: per layer Σ_{rr'} (a_nr·a'_mr' + bias)(s_nkr·s'_mlr'). Costs
+/// 2 N M R² (inputs + K L outputs) flops a layer, and memory for the products of a block of samples of X.
+/// \throws shape_mismatch when the layers differ.
+template <real T>
+matrix<T> cross_gram(layer_vectors<T> const& x, layer_vectors<T> const& y) {
+  detail::check_same_layers(x, y);
+  auto const n = x.samples, m = y.samples, k = x.per_sample, l = y.per_sample;
+  auto g = zeros<T>(n * k, m * l);
+  if (g.size() == 0) return g;
+  std::vector<T> aa, ss;
+  for (std::size_t i = 0; i < x.layers.size(); ++i) {
+    auto const &p = x.layers[i], &q = y.layers[i];
+    auto const r = p.positions, wide = m * l * r;
+    std::size_t const block = std::max<std::size_t>(1, (std::size_t{1} << 20) / (k * r * wide));
+    for (std::size_t begin = 0; begin < n; begin += block) {
+      std::size_t const count = std::min(block, n - begin), rows = count * k * r;
+      aa.resize(count * r * m * r);
+      ss.resize(rows * wide);
+      lapack::gemm(false, true, count * r, m * r, p.inputs, T(1), p.a + begin * r * p.inputs, q.a, T(0), aa.data());
+      lapack::gemm(false, true, rows, wide, p.outputs, T(1), p.s + begin * k * r * p.outputs, q.s, T(0), ss.data());
+      if (p.bias)
+        for (T& v : aa) v += T(1);
+      parallel_ranges(count, 1 + (std::size_t{1} << 18) / (k * r * wide), 1, [&](std::size_t first, std::size_t last) {
+        for (std::size_t s = first; s < last; ++s)
+          for (std::size_t c = 0; c < k; ++c) {
+            T* const to = g.data() + ((begin + s) * k + c) * (m * l);
+            for (std::size_t u = 0; u < r; ++u) {
+              T const* const from = ss.data() + ((s * k + c) * r + u) * wide;
+              T const* const weight = aa.data() + (s * r + u) * (m * r);
+              for (std::size_t t = 0; t < m; ++t)
+                for (std::size_t d = 0; d < l; ++d) {
+                  T total = 0;
+                  for (std::size_t v = 0; v < r; ++v) total += weight[t * r + v] * from[(t * l + d) * r + v];
+                  to[t * l + d] += total;
+                }
+            }
+          }
+      });
+    }
+  }
+  return g;
+}
+
+}  // namespace kappa::inline KAPPA_ARCH
