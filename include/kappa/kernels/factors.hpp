@@ -181,13 +181,8 @@ struct factors {
     auto const work = n * (k + In) * static_cast<std::size_t>(tiles::rows);
     parallel_ranges(tiles::count, 1 + (std::size_t{1} << 20) / (work + 1), 1, [&](std::size_t first, std::size_t last) {
       for (std::size_t begin = 0; begin < n; begin += block)
-        for (int t = static_cast<int>(first); t < static_cast<int>(last); ++t) {
-          std::size_t const samples = std::min(block, n - begin);
-          if (t < tiles::count - 1)
-            one(constant<tiles::rows>{}, t * tiles::rows, begin, samples);
-          else
-            one(constant<tiles::in_last>{}, t * tiles::rows, begin, samples);
-        }
+        tiles::in_strips(static_cast<int>(first), static_cast<int>(last),
+                         [&](auto rows, int row) { one(rows, row, begin, std::min(block, n - begin)); });
     });
   }
 
@@ -287,8 +282,7 @@ struct factors {
           }
         });
       };
-      for (int t = 0; t < tiles::count - 1; ++t) one(constant<tiles::rows>{}, t * tiles::rows);
-      one(constant<tiles::in_last>{}, (tiles::count - 1) * tiles::rows);
+      tiles::in_strips(0, tiles::count, one);
       if (bias)
         in_vectors<T, Out>([&]<int Count>(constant<Count>, int o) {
           simd<T> b(T(0));

@@ -55,12 +55,17 @@ void second_moment(std::size_t rows, T const* x, T scale, T* m, bool homogeneous
     syrk<T>(taken::transposed, D, rows, scale, x, D, T(add ? 1 : 0), m, order);
   } else {
     using columns = typename transposed_tiles<T, D, D>::columns;
-    auto const grain = 1 + (std::size_t{1} << 21) / (rows * static_cast<std::size_t>(D * columns::panel_width));
-    parallel_ranges(columns::count, grain, 1, [&](std::size_t begin, std::size_t end) {
-      for (std::size_t i = begin; i < end; ++i) {  // long and short panels in turn, so that threads share evenly
-        int const panel = static_cast<int>(i % 2 == 0 ? i / 2 : columns::count - 1 - i / 2);
-        multiply_transposed<T, D, D, true>(rows, x, x, m, order, scale, panel, panel + 1, add);
-      }
+    std::size_t const work = rows * static_cast<std::size_t>(D) * static_cast<std::size_t>(D) / 2;
+    std::size_t const parts =
+        std::min({static_cast<std::size_t>(threads()), 1 + (work >> 20), static_cast<std::size_t>(columns::count)});
+    parallel_ranges(parts, 1, 1, [&](std::size_t begin, std::size_t end) {
+      // panels are dealt back and forth, so that threads share long and short ones evenly
+      auto const dealt = [&](int panel) {
+        std::size_t const at = static_cast<std::size_t>(panel) % (2 * parts);
+        std::size_t const to = at < parts ? at : 2 * parts - 1 - at;
+        return begin <= to && to < end;
+      };
+      multiply_transposed<T, D, D, true>(rows, x, x, m, order, scale, 0, columns::count, add, dealt);
     });
   }
   if (homogeneous) {

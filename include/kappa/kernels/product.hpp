@@ -67,7 +67,7 @@ struct product {
         if (dots)
           multiply_by_dots<T, In, Out>(end - r, xs, w, bias, ys);
         else
-          multiply<T, In, Out, true>(end - r, xs, scratch, bias ? start::row : start::zero, bias, ys);
+          multiply<T, In, Out>(end - r, xs, scratch, bias ? start::row : start::zero, bias, ys);
         epilogue(r, end);
       });
     }
@@ -77,14 +77,13 @@ struct product {
   template <class Epilogue = no_epilogue>
   static void pull(std::size_t rows, T const* dy, T const* w, T* dx, bool accumulate, T* /*scratch*/,
                    Epilogue&& epilogue = {}) {
-    in_blocks<Route == route::blas ? blas_block(In) : tile_block(In, panels<T, In>::rows)>(
+    in_blocks<Route == route::blas ? blas_block(In) : copied_block(In, panels<T, In>::rows)>(
         rows, [&](std::size_t r, std::size_t end) {
           if constexpr (Route == route::blas)
             gemm<T>(taken::as_is, taken::as_is, end - r, In, Out, T(1), dy + r * Out, Out, w, In, T(accumulate ? 1 : 0),
                     dx + r * In, In);
           else
-            multiply<T, Out, In, false>(end - r, dy + r * Out, w, accumulate ? start::present : start::zero, nullptr,
-                                        dx + r * In);
+            multiply_as_it_lies<T, Out, In>(end - r, dy + r * Out, w, accumulate, dx + r * In);
           epilogue(r, end);
         });
   }
@@ -125,6 +124,10 @@ struct product {
     auto const tile = static_cast<std::size_t>(tile_rows), row = sizeof(T) * static_cast<std::size_t>(columns);
     std::size_t const rows = in_second_level<T>(In, Out) ? 16 * 1024 / row : std::max<std::size_t>(96, 16 * 1024 / row);
     return tile * std::max<std::size_t>(1, rows / tile);
+  }
+  static constexpr std::size_t copied_block(int columns, int tile_rows) {
+    auto const tile = static_cast<std::size_t>(tile_rows), row = sizeof(T) * static_cast<std::size_t>(columns);
+    return tile * std::max<std::size_t>(16, 256 * 1024 / row / tile);
   }
   static constexpr std::size_t blas_block(int columns) {
     return std::clamp<std::size_t>(256 * 1024 / (sizeof(T) * static_cast<std::size_t>(columns)), 64, 1024);

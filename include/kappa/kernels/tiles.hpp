@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <functional>
 #include <type_traits>
 
 #include <kappa/kernels/simd.hpp>
@@ -36,16 +37,22 @@ struct panels {
 };
 
 /// acc += A B for one tile: A's element (i, k) at a[i a_row + k a_step], B's vectors at b + k b_step, the last of
-/// which holds `Tail` elements. `depth` is a std::integral_constant or a run-time number.
-template <int Tail, class T, int Rows, int Vectors, class Depth>
+/// which holds `Tail` elements. `depth` is a std::integral_constant or a run-time number. With `Keep`, B's vectors are
+/// also written to `copy`, one after the other, the last padded with zeros.
+template <int Tail, class T, int Rows, int Vectors, class Depth, bool Keep = false>
 [[gnu::always_inline]] inline void multiply_tile(simd<T> (&acc)[Rows][Vectors], Depth depth, T const* a,
-                                                 std::size_t a_row, std::size_t a_step, T const* b,
-                                                 std::size_t b_step) {
+                                                 std::size_t a_row, std::size_t a_step, T const* b, std::size_t b_step,
+                                                 std::bool_constant<Keep> = {}, [[maybe_unused]] T* copy = nullptr) {
   for (std::size_t k = 0; k < static_cast<std::size_t>(depth); ++k) {
     simd<T> v[Vectors];
 #pragma GCC unroll 8
     for (int j = 0; j + 1 < Vectors; ++j) v[j] = load(b + j * width<T>);
     v[Vectors - 1] = load_first<Tail>(b + (Vectors - 1) * width<T>);
+    if constexpr (Keep) {
+#pragma GCC unroll 8
+      for (int j = 0; j < Vectors; ++j) store<T>(copy + j * width<T>, v[j]);
+      copy += Vectors * width<T>;
+    }
 #pragma GCC unroll 16
     for (int i = 0; i < Rows; ++i) {
       simd<T> const x(a[static_cast<std::size_t>(i) * a_row]);
@@ -57,7 +64,9 @@ template <int Tail, class T, int Rows, int Vectors, class Depth>
   }
 }
 
-/// Cuts `n` rows into tiles of Rows, and the rest into tiles of 8, 4, 2 and 1: f(constant rows, first_row).
+/// Cuts `n` rows into tiles: f(constant rows, first_row). With 16 registers a tile of Rows has hardly more accumulators
+/// than two multiply-add units keep busy, so what does not divide by Rows is taken off many tiles, a row or two each;
+/// with 32, and when rows are few, the rest goes into tiles of 8, 4, 2 and 1.
 template <int Rows, class F>
 [[gnu::always_inline]] inline void in_row_tiles(std::size_t n, F&& f) {
   std::size_t r = 0;
@@ -65,6 +74,16 @@ template <int Rows, class F>
     f(constant<R>{}, r);
     r += static_cast<std::size_t>(R);
   };
+  if constexpr (simd_registers == 16 && Rows == 6) {
+    std::size_t const count = (n + Rows - 1) / Rows, missing = count * Rows - n;
+    if (missing <= 2 * count) {
+      std::size_t const shorter = missing > count ? missing - count : 0;  // by two rows
+      for (std::size_t t = shorter + (missing - 2 * shorter); t < count; ++t) tile(constant<Rows>{});
+      for (std::size_t t = 0; t < missing - 2 * shorter; ++t) tile(constant<Rows - 1>{});
+      for (std::size_t t = 0; t < shorter; ++t) tile(constant<Rows - 2>{});
+      return;
+    }
+  }
   while (r + Rows <= n) tile(constant<Rows>{});
   auto const rest = [&]<int R>(constant<R>) {
     if constexpr (R < Rows)
@@ -158,11 +177,28 @@ constexpr bool in_second_level(int rows, int columns) {
   return sizeof(T) * static_cast<std::size_t>(rows) * static_cast<std::size_t>(columns) <= 1024 * 1024;
 }
 
-/// C = A B + start for A [rows, Depth], C [rows, Columns], both contiguous, and B either packed in panels or
-/// (`Packed` = false) as it lies in memory, [Depth, Columns]. `bias` [Columns] is read with start::row only.
+/// Rows of a panel of B that lie in the first-level cache together with what passes by it.
+template <class T, int Vectors>
+inline constexpr std::size_t panel_depth = (simd_registers == 32 ? 24 : 16) * 1024 / (Vectors * sizeof(simd<T>));
+
+/// Copies a panel of B, whose rows are ld apart, to where its rows follow each other; the last vector is padded with
+/// zeros. B's own rows would meet in few sets of the cache when ld is a multiple of a large power of two.
+template <int Tail, int Vectors, class T, class Change = std::identity>
+[[gnu::always_inline]] inline void copy_panel(std::size_t depth, T const* b, std::size_t ld, T* to,
+                                              Change&& change = {}) {
+  for (std::size_t k = 0; k < depth; ++k, b += ld, to += Vectors * width<T>) {
+#pragma GCC unroll 8
+    for (int j = 0; j + 1 < Vectors; ++j) store<T>(to + j * width<T>, change(load(b + j * width<T>)));
+    constexpr int last = (Vectors - 1) * width<T>;
+    store<T>(to + last, change(load_first<Tail>(b + last)));
+  }
+}
+
+/// C = A B + start for A [rows, Depth], C [rows, Columns], both contiguous, and B packed in panels. `bias` [Columns] is
+/// read with start::row only.
 ///
 /// A tile of rows goes through all panels when B stays in the second-level cache, else a panel through all tiles.
-template <class T, int Depth, int Columns, bool Packed>
+template <class T, int Depth, int Columns>
 void multiply(std::size_t rows, T const* a, T const* b, start what, T const* bias, T* c) {
   using p = panels<T, Columns>;
   constexpr std::integral_constant<std::size_t, Depth> depth{};
@@ -172,10 +208,7 @@ void multiply(std::size_t rows, T const* a, T const* b, start what, T const* bia
     T* const out = c + r * Columns + column;
     simd<T> acc[Rows][Vectors];
     begin_tile<Tail, T>(acc, what, what == start::row ? bias + column : out, Columns);
-    if constexpr (Packed)
-      multiply_tile<width<T>, T>(acc, depth, a + r * Depth, Depth, 1, b + column * Depth, Vectors * width<T>);
-    else
-      multiply_tile<Tail, T>(acc, depth, a + r * Depth, Depth, 1, b + column, Columns);
+    multiply_tile<width<T>, T>(acc, depth, a + r * Depth, Depth, 1, b + column * Depth, Vectors * width<T>);
     end_tile<Tail, T>(acc, out, Columns);
   };
   if constexpr (in_second_level<T>(Depth, Columns))
@@ -187,6 +220,56 @@ void multiply(std::size_t rows, T const* a, T const* b, start what, T const* bia
     in_panels<p, T>(0, p::count, [&](auto vectors, auto tail, int panel) {
       in_row_tiles<p::rows>(rows, [&](auto tile_rows, std::size_t r) { tile(tile_rows, r, vectors, tail, panel); });
     });
+}
+
+/// C = A B, or C += A B when `add`, for A [rows, Depth], B [Depth, Columns] and C [rows, Columns], all contiguous.
+/// Unless B fits the first-level cache, the first tile of rows leaves a copy of each panel there for the others,
+/// because the rows of a panel would meet in few sets of the cache when Columns is a multiple of a large power of two.
+template <class T, int Depth, int Columns>
+void multiply_as_it_lies(std::size_t rows, T const* a, T const* b, bool add, T* c) {
+  using p = panels<T, Columns>;
+  auto const tile = [&]<int Rows, int Vectors, int Tail, int Steps>(constant<Rows>, std::size_t r, constant<Vectors>,
+                                                                    constant<Tail>, int panel, constant<Steps>, int k,
+                                                                    auto&& multiply) {
+    std::size_t const column = static_cast<std::size_t>(panel) * p::panel_width;
+    T* const out = c + r * Columns + column;
+    simd<T> acc[Rows][Vectors];
+    begin_tile<Tail, T>(acc, add || k > 0 ? start::present : start::zero, out, Columns);
+    multiply(acc, std::integral_constant<std::size_t, Steps>{}, a + r * Depth + k,
+             b + static_cast<std::size_t>(k) * Columns + column);
+    end_tile<Tail, T>(acc, out, Columns);
+  };
+  if constexpr (sizeof(T) * Depth * Columns <= 16 * 1024) {
+    in_row_tiles<p::rows>(rows, [&](auto tile_rows, std::size_t r) {
+      in_panels<p, T>(0, p::count,
+                      [&]<int Vectors, int Tail>(constant<Vectors> vectors, constant<Tail> tail, int panel) {
+                        tile(tile_rows, r, vectors, tail, panel, constant<Depth>{}, 0,
+                             [](auto& acc, auto depth, T const* from_a, T const* from_b) {
+                               multiply_tile<Tail, T>(acc, depth, from_a, Depth, 1, from_b, Columns);
+                             });
+                      });
+    });
+  } else {
+    constexpr int most = static_cast<int>(panel_depth<T, p::per_panel>), chunks = ceil_div(Depth, most);
+    constexpr int chunk = ceil_div(Depth, chunks);
+    alignas(64) T copy[static_cast<std::size_t>(chunk) * p::panel_width];
+    auto const some = [&](auto steps, int k) {
+      in_panels<p, T>(
+          0, p::count, [&]<int Vectors, int Tail>(constant<Vectors> vectors, constant<Tail> tail, int panel) {
+            in_row_tiles<p::rows>(rows, [&](auto tile_rows, std::size_t r) {
+              tile(tile_rows, r, vectors, tail, panel, steps, k,
+                   [&](auto& acc, auto depth, T const* from_a, T const* from_b) {
+                     if (r == 0)
+                       multiply_tile<Tail, T>(acc, depth, from_a, Depth, 1, from_b, Columns, std::true_type{}, copy);
+                     else
+                       multiply_tile<width<T>, T>(acc, depth, from_a, Depth, 1, copy, Vectors * width<T>);
+                   });
+            });
+          });
+    };
+    for (int i = 0; i < chunks - 1; ++i) some(constant<chunk>{}, i * chunk);
+    some(constant<Depth - (chunks - 1) * chunk>{}, (chunks - 1) * chunk);
+  }
 }
 
 /// C = A Wᵀ + bias (none if null) by dot products along the rows of W [Columns, Depth]: nothing is packed, so this wins
@@ -229,50 +312,123 @@ void multiply_by_dots(std::size_t rows, T const* a, T const* w, T const* bias, T
 }
 
 /// The tiles of C += Aᵀ B for C [Rows, Columns]: with few rows the panels grow wider to keep the accumulators many.
+/// Rows are cut into strips of `rows`, as many as `tall`, and after them of one less.
 template <class T, int Rows, int Columns>
 struct transposed_tiles {
   using columns =
       panels<T, Columns, std::clamp((simd_registers == 32 ? 24 : 12) / Rows, simd_registers == 32 ? 3 : 2, 8)>;
-  static constexpr int most = columns::rows;
-  static constexpr int count = ceil_div(Rows, most);
+  static constexpr int count = ceil_div(Rows, columns::rows);
   static constexpr int rows = ceil_div(Rows, count);
-  static constexpr int in_last = Rows - (count - 1) * rows;
+  static constexpr int tall = Rows - count * (rows - 1);
+  static constexpr int first_row(int strip) { return strip * rows - std::max(0, strip - tall); }
   /// Rows of A and B taken at a time: a panel of B then stays in the first-level cache.
-  static constexpr std::size_t depth = 24 * 1024 / (columns::per_panel * sizeof(simd<T>)) / 8 * 8;
+  static constexpr std::size_t depth = panel_depth<T, columns::per_panel> / 8 * 8;
+  /// Whether the operands are copied, strips and panels contiguous. Strips of A are read once per panel and panels of B
+  /// once per strip.
+  static constexpr bool copies = count >= 4 && columns::count >= 4;
+
+  /// Calls f(constant rows, first row) for strips [first, last).
+  template <class F>
+  [[gnu::always_inline]] static void in_strips(int first, int last, F&& f) {
+    int t = first;
+    for (; t < std::min(last, tall); ++t) f(constant<rows>{}, t * rows);
+    if constexpr (tall < count)
+      for (; t < last; ++t) f(constant<rows - 1>{}, first_row(t));
+  }
+};
+
+/// Copies strips [first, last) of the columns of A [depth, Rows] to where the rows of a strip follow each other; strips
+/// start `tiles::rows` depth elements apart.
+template <class Tiles, class T>
+[[gnu::always_inline]] inline void copy_strips(std::size_t depth, std::size_t ld, T const* a, int first, int last,
+                                               T* to) {
+  constexpr std::size_t together = 16;  // a row's cache lines are still near when the next strip wants them
+  for (std::size_t k = 0; k < depth; k += together) {
+    std::size_t const steps = std::min(together, depth - k);
+    T* strip = to;
+    Tiles::in_strips(first, last, [&]<int R>(constant<R>, int row) {
+      T const* from = a + k * ld + row;
+      T* out = strip + k * R;
+      for (std::size_t i = 0; i < steps; ++i, from += ld, out += R) std::copy_n(from, R, out);
+      strip += Tiles::rows * depth;
+    });
+  }
+}
+
+/// Owns every panel.
+struct every_panel {
+  constexpr bool operator()(int) const { return true; }
 };
 
 /// C += scale Aᵀ B, or C = scale Aᵀ B unless `add`, for A [depth, Rows] and B [depth, Columns] contiguous, C [Rows,
-/// Columns] with leading dimension ld; only panels [first, last) of the columns. `Lower`: tiles wholly above the
-/// diagonal are left out.
-template <class T, int Rows, int Columns, bool Lower = false>
+/// Columns] with leading dimension ld; only those panels [first, last) of the columns that the caller `owns`. `Lower`:
+/// tiles wholly above the diagonal are left out.
+template <class T, int Rows, int Columns, bool Lower = false, class Owns = every_panel>
 void multiply_transposed(std::size_t depth, T const* a, T const* b, T* c, std::size_t ld, T scale, int first, int last,
-                         bool add = true) {
+                         bool add = true, Owns&& owns = {}) {
   using tiles = transposed_tiles<T, Rows, Columns>;
   using p = typename tiles::columns;
-  for (std::size_t k = 0; k < depth; k += tiles::depth) {
-    std::size_t const steps = std::min(tiles::depth, depth - k);
-    bool const present = add || k > 0;
-    in_panels<p, T>(first, last, [&]<int Vectors, int Tail>(constant<Vectors>, constant<Tail>, int panel) {
-      int const column = panel * p::panel_width;
-      auto const one = [&]<int R>(constant<R>, int row) {
-        simd<T> acc[R][Vectors];
-        begin_tile<Tail, T>(acc, start::zero, nullptr, 0);
-        multiply_tile<Tail, T>(acc, steps, a + k * Rows + row, 1, Rows, b + k * Columns + column, Columns);
-        T* const out = c + static_cast<std::size_t>(row) * ld + column;
-        simd<T> before[R][Vectors];
-        begin_tile<Tail, T>(before, present ? start::present : start::zero, out, ld);
-        simd<T> const factor(scale);
+  // out (+)= scale times what `multiply` accumulates
+  auto const tile = [&]<int R, int Vectors, int Tail>(constant<R>, constant<Vectors>, constant<Tail>, T* out,
+                                                      bool present, auto&& multiply) {
+    simd<T> acc[R][Vectors];
+    begin_tile<Tail, T>(acc, start::zero, nullptr, 0);
+    multiply(acc);
+    simd<T> before[R][Vectors];
+    begin_tile<Tail, T>(before, present ? start::present : start::zero, out, ld);
+    simd<T> const factor(scale);
 #pragma GCC unroll 16
-        for (int i = 0; i < R; ++i) {
+    for (int i = 0; i < R; ++i) {
 #pragma GCC unroll 8
-          for (int j = 0; j < Vectors; ++j) acc[i][j] = multiply_add<T>(factor, acc[i][j], before[i][j]);
-        }
-        end_tile<Tail, T>(acc, out, ld);
-      };
-      for (int t = Lower ? column / tiles::rows : 0; t < tiles::count - 1; ++t)
-        one(constant<tiles::rows>{}, t * tiles::rows);
-      one(constant<tiles::in_last>{}, (tiles::count - 1) * tiles::rows);
-    });
+      for (int j = 0; j < Vectors; ++j) acc[i][j] = multiply_add<T>(factor, acc[i][j], before[i][j]);
+    }
+    end_tile<Tail, T>(acc, out, ld);
+  };
+  auto const at = [=](int row, int column) { return c + static_cast<std::size_t>(row) * ld + column; };
+  std::size_t const chunks = (depth + tiles::depth - 1) / tiles::depth, chunk = (depth + chunks - 1) / chunks;
+  for (std::size_t k = 0; k < depth; k += chunk) {
+    std::size_t const steps = std::min(chunk, depth - k);
+    bool const present = add || k > 0;
+    if constexpr (tiles::copies) {
+      // Strips of A are copied in groups that stay in the second-level cache.
+      constexpr std::size_t room = 96 * 1024 / sizeof(T);
+      alignas(64) T strips[room];
+      alignas(64) T copy[tiles::depth * p::panel_width];
+      int const group = static_cast<int>(std::min<std::size_t>(room / (steps * tiles::rows), tiles::count));
+      for (int from = 0; from < tiles::count; from += group) {
+        int const to = std::min(from + group, tiles::count);
+        if (Lower && tiles::first_row(to) <= first * p::panel_width) continue;
+        copy_strips<tiles>(steps, Rows, a + k * Rows, from, to, strips);
+        in_panels<p, T>(first, last, [&]<int Vectors, int Tail>(constant<Vectors> v, constant<Tail> tail, int panel) {
+          int const column = panel * p::panel_width;
+          if ((Lower && tiles::first_row(to) <= column) || !owns(panel)) return;
+          int const begin = Lower ? std::max(from, column / tiles::rows) : from;
+          T const* strip = strips + static_cast<std::size_t>(begin - from) * tiles::rows * steps;
+          bool copied = false;
+          tiles::in_strips(begin, to, [&]<int R>(constant<R> rows, int row) {
+            tile(rows, v, tail, at(row, column), present, [&](auto& acc) {
+              if (copied)
+                multiply_tile<width<T>, T>(acc, steps, strip, 1, R, copy, Vectors * width<T>);
+              else
+                multiply_tile<Tail, T>(acc, steps, strip, 1, R, b + k * Columns + column, Columns, std::true_type{},
+                                       copy);
+            });
+            copied = true;
+            strip += tiles::rows * steps;
+          });
+        });
+      }
+    } else {
+      in_panels<p, T>(first, last, [&]<int Vectors, int Tail>(constant<Vectors> v, constant<Tail> tail, int panel) {
+        if (!owns(panel)) return;
+        int const column = panel * p::panel_width;
+        tiles::in_strips(Lower ? column / tiles::rows : 0, tiles::count, [&](auto rows, int row) {
+          tile(rows, v, tail, at(row, column), present, [&](auto& acc) {
+            multiply_tile<Tail, T>(acc, steps, a + k * Rows + row, 1, Rows, b + k * Columns + column, Columns);
+          });
+        });
+      });
+    }
   }
 }
 
