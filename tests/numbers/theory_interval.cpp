@@ -101,6 +101,7 @@ TEST_CASE("Operations hold the exact result, in long double") {
   CHECK(total.lower() <= 10000);
   CHECK(total.upper() >= 10000);
   CHECK(plain != 10000);
+  CHECK(boost::numeric::width(interval(0.1) + interval(0) * 5.0 - 0.1) == 0);  // zeros stay zeros
   CHECK(std::fegetround() == FE_TONEAREST);  // nothing switched the processor's rounding
 }
 

@@ -38,17 +38,22 @@ struct outward {
   using unprotected_rounding = outward;
   static double conv_down(double x) { return x; }
   static double conv_up(double x) { return x; }
-  static double add_down(double x, double y) { return below(x + y); }
-  static double add_up(double x, double y) { return above(x + y); }
-  static double sub_down(double x, double y) { return below(x - y); }
-  static double sub_up(double x, double y) { return above(x - y); }
-  static double mul_down(double x, double y) { return below(x * y); }
-  static double mul_up(double x, double y) { return above(x * y); }
-  static double div_down(double x, double y) { return below(x / y); }
-  static double div_up(double x, double y) { return above(x / y); }
+  static double add_down(double x, double y) { return exact_sum(x, y) ? x + y : below(x + y); }
+  static double add_up(double x, double y) { return exact_sum(x, y) ? x + y : above(x + y); }
+  static double sub_down(double x, double y) { return exact_sum(x, -y) ? x - y : below(x - y); }
+  static double sub_up(double x, double y) { return exact_sum(x, -y) ? x - y : above(x - y); }
+  static double mul_down(double x, double y) { return special(x) || special(y) ? x * y : below(x * y); }
+  static double mul_up(double x, double y) { return special(x) || special(y) ? x * y : above(x * y); }
+  static double div_down(double x, double y) { return special(x) ? x / y : below(x / y); }
+  static double div_up(double x, double y) { return special(x) ? x / y : above(x / y); }
   static double sqrt_down(double x) { return x > 0 ? below(std::sqrt(x)) : 0; }
   static double sqrt_up(double x) { return x > 0 ? above(std::sqrt(x)) : 0; }
   static double median(double x, double y) { return x / 2 + y / 2; }
+
+ private:
+  // With a zero or an infinity nothing is rounded, nor where a sum is zero.
+  static bool special(double x) { return x == 0 || x - x != 0; }
+  static bool exact_sum(double x, double y) { return special(x) || special(y) || x == -y; }
 };
 
 }  // namespace detail
