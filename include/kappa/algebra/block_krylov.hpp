@@ -54,8 +54,18 @@ class ritz_space {
   /// Adds what of `rows` [count, n] is not in the space yet. Directions that are rounding are dropped; the number
   /// added is returned.
   std::size_t extend(std::vector<T> rows, std::size_t count) {
+    auto const length_of = [&](std::size_t i) {
+      std::span<T const> const row(rows.data() + i * n, n);
+      return std::sqrt(dot<T>(row, row));
+    };
+    std::vector<double> before(count);
+    for (std::size_t i = 0; i < count; ++i) before[i] = length_of(i);
     for (int pass = 0; pass < 2; ++pass) {
       project_out(rows, count);
+      if (pass == 0)
+        for (std::size_t i = 0; i < count; ++i)
+          if (length_of(i) <= 256 * static_cast<double>(std::numeric_limits<T>::epsilon()) * before[i])
+            std::fill_n(rows.data() + i * n, n, T(0));
       count = orthonormalise(rows, count);
       if (count == 0) return 0;
     }
@@ -93,10 +103,11 @@ class ritz_space {
   certified_eigenpairs<T> ritz(std::size_t k) const {
     auto small = zeros<double>(m, m);
     std::ranges::copy(projected, small.data());
-    auto const all = lapack::symmetric_top_eigen(std::move(small), k);
+    auto const all = lapack::symmetric_eigen(std::move(small));  // all: the partial routine loses pairs of a cluster
     certified_eigenpairs<T> pairs{zeros<T>(k), zeros<T>(k, n), zeros<T>(k), zeros<T>(k, n), 0};
     std::vector<T> weights(k * m);
-    std::ranges::transform(elements(all.vectors), weights.data(), [](double v) { return static_cast<T>(v); });
+    std::transform(all.vectors.data(), all.vectors.data() + k * m, weights.data(),
+                   [](double v) { return static_cast<T>(v); });
     lapack::gemm(false, false, k, n, m, T(1), weights.data(), basis.data(), T(0), pairs.vectors.data());
     lapack::gemm(false, false, k, n, m, T(1), weights.data(), images.data(), T(0), pairs.images.data());
     for (std::size_t i = 0; i < k; ++i) {
@@ -138,7 +149,7 @@ class ritz_space {
     auto const e = lapack::symmetric_eigen(std::move(wide));
     double const floor = 64 * static_cast<double>(std::numeric_limits<T>::epsilon()) * static_cast<double>(count);
     std::size_t kept = 0;
-    while (kept < count && e.values(kept) > floor * e.values(0)) ++kept;
+    while (kept < count && e.values(kept) > floor * std::max(e.values(0), 1.0)) ++kept;
     std::vector<T> weights(kept * count), result(kept * n);
     for (std::size_t i = 0; i < kept; ++i)
       for (std::size_t j = 0; j < count; ++j)
@@ -165,9 +176,20 @@ std::vector<T> random_rows(std::size_t count, std::size_t n, std::uint64_t seed,
 /// All pairs from a full decomposition, with the images that certify them.
 template <real T>
 certified_eigenpairs<T> certified_by_lapack(std::size_t n, T const* a, std::size_t k) {
-  auto copy = zeros<T>(n, n);
-  std::copy_n(a, n * n, copy.data());
-  auto e = lapack::symmetric_top_eigen(std::move(copy), k);
+  auto const copy = [&] {
+    auto m = zeros<T>(n, n);
+    std::copy_n(a, n * n, m.data());
+    return m;
+  };
+  eigen_decomposition<T> e;
+  try {
+    e = lapack::symmetric_top_eigen(copy(), k);
+  } catch (not_converged const&) {  // LAPACK's method for some of the pairs may lose members of a cluster
+    auto const all = lapack::symmetric_eigen(copy());
+    e = {zeros<T>(k), zeros<T>(k, n)};
+    std::copy_n(all.values.data(), k, e.values.data());
+    std::copy_n(all.vectors.data(), k * n, e.vectors.data());
+  }
   auto const found = e.values.size();
   certified_eigenpairs<T> pairs{std::move(e.values), std::move(e.vectors), zeros<T>(found), zeros<T>(found, n), 0};
   lapack::gemm(false, false, found, n, n, T(1), pairs.vectors.data(), a, T(0), pairs.images.data());
