@@ -21,6 +21,17 @@ namespace kappa::inline KAPPA_ARCH {
 
 namespace detail {
 
+/// A partition among the quantities that does not fit the network, if there is one.
+template <network_type Network, class... Quantities>
+inline constexpr diagnosis partition_fault = [] {
+  constexpr int parameters = static_cast<int>(Network::parameters.size());
+  constexpr request r = request_of<Quantities...>();
+  for (int i = 0; i < r.ggns; ++i)
+    if (r.ggn[i].partition == partition_kind::by_index && r.ggn[i].length != parameters)
+      return diagnosis{fault::partition_does_not_fit, 0, parameters, r.ggn[i].length, {}};
+  return diagnosis{};
+}();
+
 /// Throws unless `got` is `expected`.
 inline void require_size(char const* what, std::size_t expected, std::size_t got) {
   if (expected != got)
@@ -119,6 +130,7 @@ template <objective_type Objective, real T, request R, class Theta, quantity... 
 derivation<Objective, T, R> derive(basic_workspace<Objective, T, R>& work, Theta const& theta, batch<T> const& b,
                                    Quantities const&... quantities) {
   static_assert(request_of<Quantities...>() == R, "kappa: this workspace was made for other quantities");
+  static_assert(static_detail::refuse<detail::partition_fault<typename Objective::network, Quantities...>>());
   auto const c =
       detail::run_into(work, detail::checked_samples<Objective>(b), std::span<T const>(theta.data(), theta.size()), b,
                        detail::arguments_of(quantities...));
@@ -129,6 +141,7 @@ derivation<Objective, T, R> derive(basic_workspace<Objective, T, R>& work, Theta
 /// The same with a workspace of its own, for the batch at hand: `auto q = derive<digits>(theta, batch, gradient)`.
 template <objective_type Objective, real T, class Theta, quantity... Quantities>
 auto derive(Theta const& theta, batch<T> const& b, Quantities const&... quantities) {
+  static_assert(static_detail::refuse<detail::partition_fault<typename Objective::network, Quantities...>>());
   constexpr request wanted = request_of<Quantities...>();
   std::size_t const samples = detail::checked_samples<Objective>(b);
   auto work = std::make_shared<basic_workspace<Objective, T, wanted>>(samples);

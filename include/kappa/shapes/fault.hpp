@@ -11,17 +11,18 @@ namespace kappa {
 
 enum class fault {
   none,
-  widths_differ,       ///< two values meet at + or * with different extents
-  ranks_differ,        ///< two values meet at + or * with different ranks
-  wrong_rank,          ///< a term wants another rank
-  unknown_label,       ///< recall of a label never marked
-  tied_shapes_differ,  ///< one weight, two shapes
-  tied_bias_differs,   ///< one weight, once with a bias and once without
-  no_input,            ///< the network does not begin with input<...>
-  second_input,        ///< input<...> in the middle of a network
-  no_outputs,          ///< a width below one
-  map_refuses,         ///< a user's map does not take this shape
-  loss_does_not_fit    ///< the loss wants more outputs than there are
+  widths_differ,          ///< two values meet at + or * with different extents
+  ranks_differ,           ///< two values meet at + or * with different ranks
+  wrong_rank,             ///< a term wants another rank
+  unknown_label,          ///< recall of a label never marked
+  tied_shapes_differ,     ///< one weight, two shapes
+  tied_bias_differs,      ///< one weight, once with a bias and once without
+  no_input,               ///< the network does not begin with input<...>
+  second_input,           ///< input<...> in the middle of a network
+  no_outputs,             ///< a width below one
+  map_refuses,            ///< a user's map does not take this shape
+  loss_does_not_fit,      ///< the loss wants more outputs than there are
+  partition_does_not_fit  ///< a partition names the groups of more or fewer parameters than there are
 };
 
 /// A fault with its place: `expected` and `got` are the two numbers of the sentence.
@@ -105,6 +106,9 @@ constexpr sentence describe(diagnosis const& d) {
       break;
     case fault::loss_does_not_fit:
       o << "`" << d.at << "` wants " << d.expected << " outputs or more and node " << d.node << " gives " << d.got;
+      break;
+    case fault::partition_does_not_fit:
+      o << "`groups` names " << d.got << " parameters and the network has " << d.expected;
       break;
   }
   return o;
