@@ -1,7 +1,7 @@
 // The embedded data set: the same bits for a seed, whatever the thread count; values in [0, 1]; hard for a linear
 // classifier, and not for a small network.
 
-#include "../../examples/curvature_report/strokes.hpp"
+#include "../../examples/common/strokes.hpp"
 
 #include <catch2/catch.hpp>
 
