@@ -11,6 +11,7 @@
 #include <kappa/testing/random_instance.hpp>
 #include <kappa/theory/bounds.hpp>
 #include <kappa/theory/initialisation.hpp>
+#include <kappa/theory/lyapunov.hpp>
 
 using namespace kappa;
 using namespace kappa::brute_force;

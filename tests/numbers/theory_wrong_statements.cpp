@@ -150,6 +150,7 @@ TEST_CASE("False: a residual connection adds beta to every singular value") {
 }
 
 TEST_CASE("False: conditioning improves monotonically with beta") {
+  // [monotone]
   // W^l = -I/2: κ = 1 without residual connections, and at β = 1/2 the network is zero.
   std::vector<matrix<double>> const layers(3, diagonal({-0.5, -0.5, -0.5}));
   theory::covariance const data(diagonal({1, 1, 1}));
@@ -157,6 +158,7 @@ TEST_CASE("False: conditioning improves monotonically with beta") {
   auto const zero = theory::residual_chain(layers, 0.5, data);
   CHECK(zero.gauss_newton().eigenvalues()(0) == 0);
   CHECK_THROWS_AS(zero.gauss_newton().condition_number(), singular_matrix);
+  // [/monotone]
 
   int worse = 0;
   for (std::uint64_t seed = 0; seed < 200; ++seed) {
@@ -332,6 +334,7 @@ TEST_CASE("False: the product bound with squares for inverse squares of the hidd
 }
 
 TEST_CASE("False: the data's condition number is a floor") {
+  // [floor]
   // VᵀV = c Σ⁻¹ - λ_k I preconditions the data: κ(G) = 1 + (λ_1 - λ_k) s_max / c.
   std::vector<double> const s{100, 10, 1};
   auto const w = rows({{1, 0, 0}, {0, 0.5, 0}});
@@ -343,4 +346,5 @@ TEST_CASE("False: the data's condition number is a floor") {
     CHECK(std::abs(kappa - (1 + 0.75 * 100 / c)) <= 1e-9);
     CHECK(kappa <= 4 + 1e-9);
   }
+  // [/floor]
 }

@@ -7,12 +7,9 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
-#include <numbers>
 #include <span>
 #include <string>
 #include <vector>
-
-#include <boost/math/special_functions/digamma.hpp>
 
 #include <kappa/tensor/array.hpp>
 #include <kappa/tensor/errors.hpp>
@@ -211,36 +208,6 @@ struct wide_limit_t {
   }
 };
 inline constexpr wide_limit_t wide_limit{};
-
-/// The growth of log κ(G) per layer at fixed width and growing depth, gaussian weights:
-///
-///     (1/L) log κ(G) -> ψ(m/2) - ψ((m - r + 1)/2), about (r - 1)/m,     r = min(k, d),
-///
-/// the gap between the first and the r-th Lyapunov exponent of a product of gaussian matrices (Newman 1986), since the
-/// eigenvalue (i, j) grows with the larger of two exponents. Eq. (7) has the same rate, the max bound that of max(k,
-/// d).
-struct lyapunov_slope_t {
-  static constexpr char const* name = "Lyapunov slope";
-  static constexpr char const* hypotheses =
-      "linear, no bias, gaussian weights, hidden width m >= max(d, k), depth -> infinity";
-  static constexpr char const* source = "kappa, docs/conditioning/initialisation.md";
-  static constexpr relation claims = relation::equality;
-
-  /// For frames of `directions` in layers of width `hidden`. \throws invalid_value unless 1 <= directions <= hidden.
-  static double between_exponents(std::size_t hidden, std::size_t directions) {
-    if (directions < 1 || directions > hidden)
-      throw invalid_value("lyapunov_slope: from 1 to " + std::to_string(hidden) + " directions were expected, came " +
-                          std::to_string(directions));
-    auto const m = static_cast<double>(hidden), r = static_cast<double>(directions);
-    return boost::math::digamma(m / 2) - boost::math::digamma((m - r + 1) / 2);
-  }
-  /// (1/L) log κ(G). \throws invalid_value when the hidden width is below the others.
-  bound operator()(gaussian_chain const& c) const {
-    detail::check_chain(name, c);
-    return {between_exponents(c.hidden, std::min(c.inputs, c.outputs)), name, hypotheses, source};
-  }
-};
-inline constexpr lyapunov_slope_t lyapunov_slope{};
 
 /// All k d eigenvalues of G, descending, for aligned layers W^l = U_l S_l U_{l-1}ᵀ, the U_l orthogonal, and data
 /// Σ = U_0 diag(s) U_0ᵀ:
