@@ -6,5 +6,6 @@
 #include <kappa/derive/derive.hpp>
 #include <kappa/derive/directions.hpp>
 #include <kappa/derive/explain.hpp>
+#include <kappa/derive/hessian_diagonal.hpp>
 #include <kappa/derive/initialise.hpp>
 #include <kappa/tensor/sub_batch.hpp>
