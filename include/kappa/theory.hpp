@@ -10,6 +10,7 @@
 #include <kappa/theory/convolution.hpp>
 #include <kappa/theory/covariance.hpp>
 #include <kappa/theory/enclosed_gauss_newton.hpp>
+#include <kappa/theory/enclosed_relu.hpp>
 #include <kappa/theory/enclosure.hpp>
 #include <kappa/theory/gauss_newton.hpp>
 #include <kappa/theory/initialisation.hpp>

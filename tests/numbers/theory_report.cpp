@@ -133,8 +133,14 @@ TEST_CASE("A report on a network with ReLU, and one that may not compute the exa
   CHECK(report.refused.front().reason.n > 0);
 
   auto const d = testing::draw<linear::deep>({.seed = 1, .samples = 20, .law = testing::weights::gaussian});
-  auto const cheap = theory::condition_report<linear::deep>(d.theta, d.inputs, {.largest_order = 3});
+  auto const cheap =
+      theory::condition_report<linear::deep>(d.theta, d.inputs, {.largest_order = 3, .matrix_free = false});
   CHECK(std::isnan(cheap.exact));
   CHECK(std::isnan(find(cheap, "Loewner bound").slack));
   CHECK(std::isfinite(find(cheap, "Loewner bound").value));
+  CHECK(cheap.exact_by == "not computed");
+  auto const free = theory::condition_report<linear::deep>(d.theta, d.inputs, {.largest_order = 3});
+  theory::linear_gauss_newton<linear::deep> const g(d.theta, theory::covariance_of(d.inputs));
+  CHECK(std::abs(free.exact / g.condition_number() - 1) <= 1e-9);
+  CHECK(free.exact_by.find("matrix-free, ") == 0);
 }

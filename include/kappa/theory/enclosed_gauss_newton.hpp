@@ -140,6 +140,7 @@ class enclosed_gauss_newton {
     }
     return total;
   }
+  bool full_rank() const { return rank() == order(); }
   /// The ranks of all A_l and B_l are proved, and with them that of G.
   bool decided() const {
     return std::ranges::all_of(left_ends, &enclosed_ends::decided) &&

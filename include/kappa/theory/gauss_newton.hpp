@@ -207,10 +207,14 @@ class small_gauss_newton {
     return ends.get(l, [&] { return detail::ends_of_matrix(left_factors[l]); });
   }
   spectrum_ends const& right_spectrum(std::size_t l) const {
-    return ends.get(depth() + l, [&] { return detail::ends_of_matrix(right_factors[l]); });
+    return ends.get(depth() + l, [&] {
+      return l == 0 ? spectrum_ends{1, 1, 1, data().rank()} : detail::ends_of_matrix(right_factors[l]);
+    });
   }
   spectrum_ends const& weighted_right_spectrum(std::size_t l) const {
-    return ends.get(2 * depth() + l, [&] { return detail::ends_of_matrix(weighted_factors[l]); });
+    return ends.get(2 * depth() + l, [&] {
+      return l == 0 ? ends_of(elements(data().eigenvalues())) : detail::ends_of_matrix(weighted_factors[l]);
+    });
   }
   /// The ends of the squares of the min(outputs, inputs) singular values of M^l; of M^1 Sᵀ for the first layer.
   spectrum_ends const& layer_spectrum(std::size_t l) const {
@@ -336,6 +340,13 @@ class small_gauss_newton {
       before = p;
     }
     return total;
+  }
+  /// G has its full rank k r: some A_l and B_l are both nonsingular. Cheaper than the rank; for networks no narrower
+  /// than their output it costs the spectrum of A_1.
+  bool full_rank() const {
+    for (std::size_t l = 0; l < depth(); ++l)
+      if (left_spectrum(l).rank == outputs() && right_spectrum(l).rank == data().rank()) return true;
+    return false;
   }
 
  private:

@@ -27,7 +27,7 @@ struct rayleigh_bound_t : detail::statement_base<rayleigh_bound_t> {
   static constexpr auto value(auto const& g) {
     using number = detail::number_t<decltype(g)>;
     using calculate = arithmetic<number>;
-    if (g.rank() < g.order()) return number(1);
+    if (!g.full_rank()) return number(1);
     auto const directions = g.rayleigh_directions();
     auto const k = g.outputs();
     number over = 0, under = 0;
@@ -40,7 +40,7 @@ struct rayleigh_bound_t : detail::statement_base<rayleigh_bound_t> {
     return calculate::positive(under) ? calculate::greatest(over / under, number(1)) : number(1);
   }
   static std::vector<checked_hypothesis> checks(small_gauss_newton const& g) {
-    return {{"G has full rank k r", "more than 1", g.rank() == g.order()}};
+    return {{"G has full rank k r", "more than 1", g.full_rank()}};
   }
 };
 inline constexpr rayleigh_bound_t rayleigh_bound{};
@@ -80,7 +80,7 @@ struct weyl_floor_t : detail::statement_base<weyl_floor_t> {
   static constexpr auto value(auto const& g) {
     using number = detail::number_t<decltype(g)>;
     using calculate = arithmetic<number>;
-    if (g.rank() < g.order()) return number(1);
+    if (!g.full_rank()) return number(1);
     number over = 0, under = 0;
     for (std::size_t l = 0; l < g.depth(); ++l) {
       number top = 0, bottom = 0;
@@ -96,7 +96,7 @@ struct weyl_floor_t : detail::statement_base<weyl_floor_t> {
     return calculate::positive(under) ? calculate::greatest(over / under, number(1)) : number(1);
   }
   static std::vector<checked_hypothesis> checks(small_gauss_newton const& g) {
-    return {{"G has full rank k r", "more than 1", g.rank() == g.order()}};
+    return {{"G has full rank k r", "more than 1", g.full_rank()}};
   }
 };
 inline constexpr weyl_floor_t weyl_floor{};

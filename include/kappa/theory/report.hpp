@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <kappa/theory/bounds_for.hpp>
+#include <kappa/theory/matrix_free.hpp>
 
 namespace kappa::inline KAPPA_ARCH {
 namespace theory {
@@ -48,6 +49,7 @@ struct condition_summary {
   std::size_t rank = 0;   ///< of G, by the rank formula; for ReLU 0: there is no formula
   double data = 0;        ///< κ(Σ) over the directions the data span
   double exact = std::numeric_limits<double>::quiet_NaN();  ///< κ(G) over non-zero eigenvalues; NaN when not computed
+  std::string exact_by = "not computed";
   std::vector<reported_bound> bounds;
   std::vector<refused_statement> refused;  ///< what is not about this network, and why
 
@@ -55,7 +57,7 @@ struct condition_summary {
   std::vector<condition_row> rows() const {
     std::vector<condition_row> table;
     table.push_back({"condition number of the data", data, data / exact, "over the directions the data span"});
-    std::string const size = "order " + std::to_string(order);
+    std::string const size = "order " + std::to_string(order) + ", " + exact_by;
     table.push_back({"exact condition number", exact, exact / exact,
                      rank > 0 ? "rank " + std::to_string(rank) + ", " + size : size});
     for (reported_bound const& b : bounds)
@@ -82,7 +84,10 @@ struct condition_summary {
 
 /// What a report may spend.
 struct report_options {
-  std::size_t largest_order = 2500;  ///< κ(G) itself is computed up to this order of the small matrix
+  /// κ(G) itself is computed from the small matrix up to this order; beyond it, for linear networks of full rank,
+  /// without the matrix, by condition_number_matrix_free.
+  std::size_t largest_order = 2500;
+  bool matrix_free = true;
 };
 
 namespace detail {
@@ -109,7 +114,16 @@ condition_summary report_on(Subject const& subject, double data, report_options 
   if constexpr (requires { subject.rank(); }) report.rank = subject.rank();
   bool affordable = report.order <= options.largest_order;
   if constexpr (one_hidden_layer<Net>) affordable = true;  // k eigenproblems of order r
-  if (affordable) report.exact = subject.condition_number();
+  if (affordable) {
+    report.exact = subject.condition_number();
+    report.exact_by = "eigenvalues";
+  } else if constexpr (linear_network<Net>) {
+    if (options.matrix_free && subject.full_rank()) {
+      auto const found = condition_number_matrix_free(subject);
+      report.exact = found.value();
+      report.exact_by = "matrix-free, " + std::to_string(found.products) + " products";
+    }
+  }
   bounds_for<Net, All>::for_each([&]<class S>(S statement) {
     static_assert(std::is_base_of_v<typename subject_of<Net, S>::type, Subject>);
     reported_bound said;
