@@ -8,6 +8,7 @@
 #include "reference.hpp"
 #include "theory_brute_force.hpp"
 
+#include <kappa/theory/enclosed_relu.hpp>
 #include <kappa/theory/relu_network.hpp>
 
 using namespace kappa;
@@ -172,6 +173,45 @@ TEST_CASE("The bounds have no violation") {
   auto const below = count(random_instance, number(theory::relu_sample_lower_bound), true);
   CHECK(below.violated == 0);
   CHECK(below.decided >= 200);
+}
+
+TEST_CASE("The bounds are proved in interval arithmetic") {
+  int decided = 0, enclosed = 0, undecided = 0;
+  std::array<int, 4> proved{}, refuted{}, planted{};
+  for (std::uint64_t seed = 0; seed < instances(500); ++seed) {
+    auto const i = random_instance(seed);
+    theory::enclosed_relu_kernel const in(i.w, i.v, i.x, i.slope);
+    auto const kappa = in.condition_number();
+    if (!in.decided() || !std::isfinite(kappa.upper())) {
+      ++undecided;
+      continue;
+    }
+    ++decided;
+    double const plain = i.kernel().condition_number();
+    double const slack = 1e-13 * plain * plain;  // of the number that is not enclosed
+    enclosed += kappa.lower() <= plain + slack && plain - slack <= kappa.upper();
+    std::array<theory::interval, 4> const stated{theory::relu_bound_t::value(in), theory::relu_norm_bound_t::value(in),
+                                                 theory::relu_sample_bound_t::value(in),
+                                                 theory::relu_sample_lower_bound_t::value(in)};
+    for (std::size_t b = 0; b < 3; ++b) {
+      proved[b] += kappa.upper() <= stated[b].lower();
+      refuted[b] += kappa.lower() > stated[b].upper();
+      planted[b] += kappa.lower() > (stated[b] / 2.0).upper();
+    }
+    proved[3] += kappa.lower() >= stated[3].upper();
+    refuted[3] += kappa.upper() < stated[3].lower();
+    planted[3] += kappa.upper() < (stated[3] * 10.0).lower();
+  }
+  INFO(decided << " decided, " << undecided << " not; proved " << proved[0] << " " << proved[1] << " " << proved[2]
+               << " " << proved[3]);
+  CHECK(decided >= 200);
+  CHECK(enclosed == decided);
+  for (std::size_t b = 0; b < 4; ++b) {
+    CHECK(refuted[b] == 0);
+    CHECK(proved[b] >= decided * (b == 2 ? 7 : 9) / 10);  // an equality, as for one sample, cannot be proved
+  }
+  CHECK(planted[2] >= decided / 4);  // half of the bound by samples is refuted, and ten times the lower bound
+  CHECK(planted[3] >= decided / 4);
 }
 
 TEST_CASE("Planted faults in the bounds are violated") {

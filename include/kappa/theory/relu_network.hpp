@@ -179,6 +179,8 @@ inline constexpr relu_layers relu_layers_of = detail::relu_reading_of<Net>.layer
 /// φ' at the kink is the slope, as everywhere in kappa.
 class relu_kernel {
  public:
+  using number = double;
+
   /// W [k, m], V [m, d], inputs [n, d] one sample a row, 0 <= slope <= 1. Cost: 2 n m d + n² (m + d) flops and
   /// eigenproblems: two of order n, one and n of order k.
   /// \throws shape_mismatch when the shapes do not fit; capacity_exceeded without samples; invalid_value when the slope
@@ -336,7 +338,7 @@ struct exact_relu_t : detail::relu_statement<exact_relu_t> {
   static constexpr char const* source = "Zhao, Singh, Lucchi 2024, arXiv:2411.02139";
   static constexpr relation claims = relation::equality;
 
-  static double value(relu_kernel const& g) { return g.condition_number(); }
+  static auto value(auto const& g) { return g.condition_number(); }
 };
 inline constexpr exact_relu_t exact_relu{};
 
@@ -350,10 +352,10 @@ struct relu_bound_t : detail::relu_statement<relu_bound_t> {
       "lambda_min(W W')";
   static constexpr char const* source = "Zhao, Singh, Lucchi 2024, arXiv:2411.02139";
 
-  static double value(relu_kernel const& g) {
+  static auto value(auto const& g) {
     auto const x = g.input_spectrum(), w = g.weight_spectrum(), gamma = g.gamma_spectrum();
-    return detail::over(x.largest * w.largest + gamma.largest,
-                        g.slope() * g.slope() * x.smallest * w.smallest + gamma.smallest);
+    return detail::arithmetic_of<decltype(g)>::quotient(
+        x.largest * w.largest + gamma.largest, g.slope() * g.slope() * x.smallest * w.smallest + gamma.smallest);
   }
 };
 inline constexpr relu_bound_t relu_bound{};
@@ -364,10 +366,10 @@ struct relu_norm_bound_t : detail::relu_statement<relu_norm_bound_t> {
   static constexpr char const* hypotheses = relu_bound_t::hypotheses;
   static constexpr char const* source = "after a figure of Zhao, Singh, Lucchi 2024";
 
-  static double value(relu_kernel const& g) {
+  static auto value(auto const& g) {
     auto const x = g.input_spectrum(), w = g.weight_spectrum(), gamma = g.gamma_spectrum();
-    return detail::over(x.largest * w.largest + g.activation_norm(),
-                        g.slope() * g.slope() * x.smallest * w.smallest + gamma.smallest);
+    return detail::arithmetic_of<decltype(g)>::quotient(
+        x.largest * w.largest + g.activation_norm(), g.slope() * g.slope() * x.smallest * w.smallest + gamma.smallest);
   }
 };
 inline constexpr relu_norm_bound_t relu_norm_bound{};
@@ -384,9 +386,10 @@ struct relu_sample_bound_t : detail::relu_statement<relu_sample_bound_t> {
   static constexpr char const* hypotheses = "one hidden layer, ReLU or leaky ReLU, no bias";
   static constexpr char const* source = "kappa, docs/conditioning/relu.md";
 
-  static double value(relu_kernel const& g) {
+  static auto value(auto const& g) {
     auto const x = g.input_spectrum(), b = g.sample_spectrum(), gamma = g.gamma_spectrum();
-    return detail::over(x.largest * b.largest + gamma.largest, x.smallest * b.smallest + gamma.smallest);
+    return detail::arithmetic_of<decltype(g)>::quotient(x.largest * b.largest + gamma.largest,
+                                                        x.smallest * b.smallest + gamma.smallest);
   }
 };
 inline constexpr relu_sample_bound_t relu_sample_bound{};
@@ -403,9 +406,11 @@ struct relu_sample_lower_bound_t : detail::relu_statement<relu_sample_lower_boun
   static constexpr char const* source = "kappa, docs/conditioning/relu.md";
   static constexpr relation claims = relation::lower_bound;
 
-  static double value(relu_kernel const& g) {
+  static auto value(auto const& g) {
+    using arithmetic = detail::arithmetic_of<decltype(g)>;
     auto const x = g.input_spectrum(), b = g.sample_spectrum(), gamma = g.gamma_spectrum();
-    return std::max(1.0, detail::over(gamma.largest + x.smallest * b.smallest, gamma.smallest + x.largest * b.largest));
+    return arithmetic::greatest(
+        1, arithmetic::quotient(gamma.largest + x.smallest * b.smallest, gamma.smallest + x.largest * b.largest));
   }
 };
 inline constexpr relu_sample_lower_bound_t relu_sample_lower_bound{};
