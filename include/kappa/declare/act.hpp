@@ -192,6 +192,47 @@ struct silu {
   }
 };
 
+/// tanh by a rational function. The kernels' error is at most 3 epsilon in float, as the default's is 1.5, and
+/// 2.2e-8 in double, both relative; the derivatives are 1 - a² and -2 a (1 - a²) of the value a.
+struct fast_tanh : tanh {
+  static constexpr auto kind = activation_kind::fast_tanh;
+  static constexpr char const* name = "fast_tanh";
+};
+
+/// The logistic function as (1 + fast_tanh(s / 2)) / 2. The kernels' error is at most 2e-7 in float and 1.1e-8 in
+/// double, absolute: far on the negative side nothing is left of the value. The derivatives are a (1 - a) and
+/// a (1 - a) (1 - 2 a) of the value a.
+struct fast_sigmoid : sigmoid {
+  static constexpr auto kind = activation_kind::fast_sigmoid;
+  static constexpr char const* name = "fast_sigmoid";
+};
+
+/// The approximation s (1 + tanh u) / 2 of gelu, u = √(2/π) (s + 0.044715 s³) (Hendrycks and Gimpel 2016), with
+/// fast_tanh: a function of its own, at most 4.8e-4 away from gelu, with its own derivatives. The kernels' error is at
+/// most 1e-6 in the value, 8e-6 in the derivative and 5e-5 in the second one, absolute.
+struct fast_gelu {
+  static constexpr auto kind = activation_kind::fast_gelu;
+  static constexpr char const* name = "fast_gelu";
+  template <class T>
+  struct inner {
+    static constexpr T slope = T(0.79788456080286535587989211986876L), cubic = T(0.044715L);
+    T u, du, ddu;  ///< u and its derivatives at s
+    explicit inner(T s)
+        : u(slope * s * (1 + cubic * s * s)), du(slope * (1 + 3 * cubic * s * s)), ddu(slope * 6 * cubic * s) {}
+  };
+  static auto value(auto s) { return s * (1 + std::tanh(inner(s).u)) / 2; }
+  static auto first_derivative(auto s) {
+    inner const i(s);
+    auto const t = std::tanh(i.u), c = (1 - t) * (1 + t);
+    return (1 + t + s * c * i.du) / 2;
+  }
+  static auto second_derivative(auto s) {
+    inner const i(s);
+    auto const t = std::tanh(i.u), c = (1 - t) * (1 + t);
+    return c * (i.du + s * (i.ddu / 2 - t * i.du * i.du));
+  }
+};
+
 }  // namespace activations
 
 namespace detail {
@@ -228,6 +269,10 @@ inline constexpr activation_t<activations::sigmoid> sigmoid{};
 inline constexpr activation_t<activations::softplus> softplus{};
 inline constexpr activation_t<activations::gelu> gelu{};
 inline constexpr activation_t<activations::silu> silu{};
+/// Less exact and faster, where that is enough; what is lost stands at the structs of these names.
+inline constexpr activation_t<activations::fast_tanh> fast_tanh{};
+inline constexpr activation_t<activations::fast_sigmoid> fast_sigmoid{};
+inline constexpr activation_t<activations::fast_gelu> fast_gelu{};
 /// A user's own activation: a struct that models `activation`.
 template <class A>
 inline constexpr auto custom = detail::checked_activation<A>();

@@ -10,6 +10,7 @@
 #include <cstddef>
 
 #include <kappa/kernels/blas.hpp>
+#include <kappa/kernels/row.hpp>
 #include <kappa/kernels/tiles.hpp>
 #include <kappa/plan/choose.hpp>
 #include <kappa/tensor/threads.hpp>
@@ -38,7 +39,10 @@ struct product {
 
   /// Elements of scratch that any member needs, whatever the rows and the thread count.
   static constexpr std::size_t scratch_elements(int /*threads*/) {
-    return Route == route::tiles ? static_cast<std::size_t>(In) * panels<T, Out>::padded : 0;
+    if (Route == route::blas) return 0;
+    return std::max({static_cast<std::size_t>(In) * panels<T, std::max(1, whole_out)>::padded,
+                     static_cast<std::size_t>(Out) * static_cast<std::size_t>(In - whole_in),
+                     static_cast<std::size_t>(Out) * static_cast<std::size_t>(In - gathered_in)});
   }
 
   /// y = x Wᵀ + bias, then the epilogue. `bias` [Out] may be null. `scratch` holds scratch_elements and should be
@@ -55,43 +59,75 @@ struct product {
         epilogue(r, end);
       });
     } else {
-      bool const dots = rows <= few_rows;
-      if (!dots && rows > 0)
-        parallel_ranges(panels<T, Out>::vectors, 1 + (1 << 18) / (In * width<T>), 1,
-                        [&](std::size_t v, std::size_t end) {
-                          pack_transposed<T, In, Out>(w, scratch, static_cast<int>(v), static_cast<int>(end));
-                        });
-      in_blocks<tile_block(Out, panels<T, Out>::rows)>(rows, [&](std::size_t r, std::size_t end) {
-        auto const* const xs = x + r * In;
-        auto* const ys = y + r * Out;
-        if (dots)
-          multiply_by_dots<T, In, Out>(end - r, xs, w, bias, ys);
-        else
-          multiply<T, In, Out>(end - r, xs, scratch, bias ? start::row : start::zero, bias, ys);
+      start const from = bias ? start::row : start::zero;
+      if (rows <= few_rows || whole_out == 0) {
+        in_blocks<tile_block(Out, panels<T, Out>::rows)>(rows, [&](std::size_t r, std::size_t end) {
+          multiply_by_dots<T, In, Out>(end - r, x + r * In, w, from, bias, y + r * Out);
+          epilogue(r, end);
+        });
+        return;
+      }
+      if constexpr (whole_out > 0) {
+        using p = panels<T, whole_out>;
+        parallel_ranges(p::vectors, 1 + (1 << 18) / (In * width<T>), 1, [&](std::size_t v, std::size_t end) {
+          pack_transposed<T, In, whole_out>(w, scratch, static_cast<int>(v), static_cast<int>(end));
+        });
+        in_blocks<tile_block(Out, p::rows)>(rows, [&](std::size_t r, std::size_t end) {
+          multiply<T, In, whole_out, Out>(end - r, x + r * In, scratch, from, bias, y + r * Out);
+          if constexpr (whole_out < Out)
+            multiply_by_dots<T, In, Out - whole_out, Out>(end - r, x + r * In,
+                                                          w + static_cast<std::size_t>(In) * whole_out, from,
+                                                          bias ? bias + whole_out : nullptr, y + r * Out + whole_out);
+          epilogue(r, end);
+        });
+      }
+    }
+  }
+
+  /// dx = dy W, or dx += dy W when `accumulate`, then the epilogue. `scratch` as in `forward`.
+  template <class Epilogue = no_epilogue>
+  static void pull(std::size_t rows, T const* dy, T const* w, T* dx, bool accumulate, T* scratch,
+                   Epilogue&& epilogue = {}) {
+    if constexpr (Route == route::blas) {
+      in_blocks<blas_block(In)>(rows, [&](std::size_t r, std::size_t end) {
+        gemm<T>(taken::as_is, taken::as_is, end - r, In, Out, T(1), dy + r * Out, Out, w, In, T(accumulate ? 1 : 0),
+                dx + r * In, In);
+        epilogue(r, end);
+      });
+    } else {
+      start const from = accumulate ? start::present : start::zero;
+      if (rows == 1 && in_second_level<T>(In, Out)) {
+        pull_row<T, In, Out>(dy, w, [&]<int N>(simd<T> g, int i, constant<N>) {
+          store_first<N, T>(dx + i, accumulate ? g + load_first<N>(dx + i) : g);
+        });
+        epilogue(std::size_t{0}, rows);
+        return;
+      }
+      if constexpr (whole_in < In)  // the last columns of W as rows
+        for (int i = whole_in; i < In; ++i)
+          for (int o = 0; o < Out; ++o)
+            scratch[static_cast<std::ptrdiff_t>(i - whole_in) * Out + o] = w[static_cast<std::ptrdiff_t>(o) * In + i];
+      in_blocks<pull_block>(rows, [&](std::size_t r, std::size_t end) {
+        if constexpr (whole_in > 0)
+          multiply_as_it_lies<T, Out, whole_in, In>(end - r, dy + r * Out, w, accumulate, dx + r * In);
+        if constexpr (whole_in < In)
+          multiply_by_dots<T, Out, In - whole_in, In>(end - r, dy + r * Out, scratch, from, nullptr,
+                                                      dx + r * In + whole_in);
         epilogue(r, end);
       });
     }
   }
 
-  /// dx = dy W, or dx += dy W when `accumulate`, then the epilogue.
-  template <class Epilogue = no_epilogue>
-  static void pull(std::size_t rows, T const* dy, T const* w, T* dx, bool accumulate, T* /*scratch*/,
-                   Epilogue&& epilogue = {}) {
-    in_blocks<Route == route::blas ? blas_block(In) : copied_block(In, panels<T, In>::rows)>(
-        rows, [&](std::size_t r, std::size_t end) {
-          if constexpr (Route == route::blas)
-            gemm<T>(taken::as_is, taken::as_is, end - r, In, Out, T(1), dy + r * Out, Out, w, In, T(accumulate ? 1 : 0),
-                    dx + r * In, In);
-          else
-            multiply_as_it_lies<T, Out, In>(end - r, dy + r * Out, w, accumulate, dx + r * In);
-          epilogue(r, end);
-        });
-  }
-
   /// dw += dyᵀ x and db += the column sums of dy, as a shared weight wants it, or without `add` dw = and db =; `db` may
-  /// be null.
-  static void weight_gradient(std::size_t rows, T const* dy, T const* x, T* dw, T* db, T* /*scratch*/,
-                              bool add = true) {
+  /// be null. `scratch` as in `forward`.
+  static void weight_gradient(std::size_t rows, T const* dy, T const* x, T* dw, T* db, T* scratch, bool add = true) {
+    if constexpr (Route == route::tiles)
+      if (rows == 1) {
+        outer_row<T, In, Out>(dy, x, dw, add);
+        if (db)
+          for (int o = 0; o < Out; ++o) db[o] = add ? db[o] + dy[o] : dy[o];
+        return;
+      }
     if (!add && db) std::fill(db, db + Out, T(0));
     if (rows == 0) {
       if (!add) std::fill(dw, dw + static_cast<std::size_t>(In) * Out, T(0));
@@ -103,17 +139,41 @@ struct product {
                 dw + o * In, In);
       });
     } else {
-      using columns = typename transposed_tiles<T, Out, In>::columns;
-      parallel_ranges(columns::count, 1 + rows_per_thread(columns::panel_width, Out) / rows, 1,
-                      [&](std::size_t first, std::size_t last) {
-                        multiply_transposed<T, Out, In>(rows, dy, x, dw, In, T(1), static_cast<int>(first),
-                                                        static_cast<int>(last), add);
-                      });
+      if constexpr (gathered_in > 0) {
+        using columns = typename transposed_tiles<T, Out, gathered_in>::columns;
+        parallel_ranges(columns::count, 1 + rows_per_thread(columns::panel_width, Out) / rows, 1,
+                        [&](std::size_t first, std::size_t last) {
+                          multiply_transposed<T, Out, gathered_in, false, Out, In>(
+                              rows, dy, x, dw, In, T(1), static_cast<int>(first), static_cast<int>(last), add);
+                        });
+      }
+      if constexpr (gathered_in < In) {  // the last columns of dW as rows
+        constexpr int rest = In - gathered_in;
+        multiply_transposed<T, rest, Out, false, In, Out>(rows, x + gathered_in, dy, scratch, Out, T(1), 0,
+                                                          transposed_tiles<T, rest, Out>::columns::count, false);
+        for (int o = 0; o < Out; ++o)
+          for (int i = 0; i < rest; ++i) {
+            T& to = dw[static_cast<std::ptrdiff_t>(o) * In + gathered_in + i];
+            T const v = scratch[static_cast<std::ptrdiff_t>(i) * Out + o];
+            to = add ? to + v : v;
+          }
+      }
     }
     if (db) add_column_sums<T, Out>(rows, dy, db);
   }
 
  private:
+  // Columns that go through vectors; the rest, too few to fill one, are cheaper as dot products of `depth` elements,
+  // whose sums cost about three operations each, or, in a weight gradient, as rows of the transposed product. What is
+  // left of a last vector that is not cut off so is padding.
+  static constexpr int whole_columns(int columns, int depth) {
+    int const w = width<T>, tail = columns % w;
+    return tail * (ceil_div(depth, w) + 3) < depth ? columns - tail : ceil_div(columns, w) * w;
+  }
+  static constexpr int whole_out = whole_columns(Out, In) > Out ? Out : whole_columns(Out, In);
+  static constexpr int whole_in = whole_columns(In, Out) > In ? In : whole_columns(In, Out);
+  static constexpr int gathered_in = 2 * (In % width<T>)*ceil_div(Out, width<T>) < Out ? In - In % width<T> : In;
+
   // Up to so many rows the forward product reads W as it lies: packing costs as much as the dot products' horizontal
   // sums and unaligned loads at about In / 64 rows (measured on Zen 5).
   static constexpr std::size_t few_rows = 2 + In / 64;
@@ -129,6 +189,9 @@ struct product {
     auto const tile = static_cast<std::size_t>(tile_rows), row = sizeof(T) * static_cast<std::size_t>(columns);
     return tile * std::max<std::size_t>(16, 256 * 1024 / row / tile);
   }
+  static constexpr std::size_t pull_block = in_first_level<T>(In, Out)
+                                                ? tile_block(In, panels<T, std::max(1, whole_in)>::rows)
+                                                : copied_block(In, panels<T, std::max(1, whole_in)>::rows);
   static constexpr std::size_t blas_block(int columns) {
     return std::clamp<std::size_t>(256 * 1024 / (sizeof(T) * static_cast<std::size_t>(columns)), 64, 1024);
   }

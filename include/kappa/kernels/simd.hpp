@@ -97,10 +97,29 @@ template <class T, class N>
   else
     _mm512_mask_storeu_pd(p, static_cast<__mmask8>(mask), v);
 #elif defined(__AVX__)
-  if constexpr (sizeof(T) == 4)
-    _mm256_maskstore_ps(p, _mm256_loadu_si256(reinterpret_cast<__m256i const*>(sliding + 8 - n)), v);
-  else
-    _mm256_maskstore_pd(p, _mm256_loadu_si256(reinterpret_cast<__m256i const*>(sliding_wide + 4 - n)), v);
+  // In pieces of a half, a quarter and an eighth: masked stores take a dozen cycles on Zen.
+  int const count = static_cast<int>(n);
+  if constexpr (sizeof(T) == 4) {
+    __m256 const all = v;
+    __m128 part = _mm256_castps256_ps128(all);
+    if (count & 4) {
+      _mm_storeu_ps(p, part);
+      part = _mm256_extractf128_ps(all, 1);
+    }
+    if (count & 2) {
+      _mm_storel_pi(reinterpret_cast<__m64*>(p + (count & 4)), part);
+      part = _mm_movehl_ps(part, part);
+    }
+    if (count & 1) _mm_store_ss(p + (count & 6), part);
+  } else {
+    __m256d const all = v;
+    __m128d part = _mm256_castpd256_pd128(all);
+    if (count & 2) {
+      _mm_storeu_pd(p, part);
+      part = _mm256_extractf128_pd(all, 1);
+    }
+    if (count & 1) _mm_store_sd(p + (count & 2), part);
+  }
 #else
   auto const elements = static_cast<typename simd<T>::register_type>(v);
 #pragma GCC unroll 4
@@ -203,6 +222,52 @@ template <class T, class V>
 template <class T>
 [[gnu::always_inline]] inline T sum(simd<T> v) {
   return detail::sum_elements<T>(static_cast<typename simd<T>::register_type>(v));
+}
+
+namespace detail {
+// Where element e of a stage of `sums` comes from: units of `Unit` elements (an element, then 16 bytes) in groups of
+// `Group`, taken in turn from a and b in blocks of `Block`, from the first or second half of the group.
+template <int Unit, int Group, int Block, int Width>
+constexpr int source(int e, bool second) {
+  int const unit = e / Unit, group = unit / Group, at = unit % Group;
+  int const taken = at / (2 * Block) * Block + at % Block + (second ? Group / 2 : 0);
+  return (group * Group + taken) * Unit + e % Unit + (at % (2 * Block) < Block ? 0 : Width);
+}
+template <int Unit, int Group, int Block, class T, int... E>
+[[gnu::always_inline]] inline simd<T> add_halves(simd<T> a, simd<T> b, std::integer_sequence<int, E...>) {
+  using reg = typename simd<T>::register_type;
+  constexpr int w = width<T>;
+  return static_cast<reg>(
+      __builtin_shufflevector(static_cast<reg>(a), static_cast<reg>(b), (source<Unit, Group, Block, w>(E, false))...) +
+      __builtin_shufflevector(static_cast<reg>(a), static_cast<reg>(b), (source<Unit, Group, Block, w>(E, true))...));
+}
+template <int Stage, int Count, class T>
+[[gnu::always_inline]] inline simd<T> sums_from(simd<T> const* x) {
+  constexpr int w = width<T>, lane = 16 / static_cast<int>(sizeof(T));
+  if constexpr ((1 << Stage) == w) {
+    return x[0];
+  } else {
+    constexpr int left = ceil_div(Count, 2);
+    simd<T> y[left];
+#pragma GCC unroll 16
+    for (int i = 0; i < left; ++i) {
+      simd<T> const a = x[2 * i], b = 2 * i + 1 < Count ? x[2 * i + 1] : a;
+      if constexpr ((1 << Stage) < lane)
+        y[i] = add_halves<1, lane, 1 << Stage, T>(a, b, std::make_integer_sequence<int, w>{});
+      else
+        y[i] = add_halves<lane, w / lane, (1 << Stage) / lane, T>(a, b, std::make_integer_sequence<int, w>{});
+    }
+    return sums_from<Stage + 1, left, T>(y);
+  }
+}
+}  // namespace detail
+
+/// The sums of the elements of each of `Count` <= width vectors, one vector of them: about two shuffles and an addition
+/// a sum. Elements from `Count` on are not specified.
+template <int Count, class T>
+[[gnu::always_inline]] inline simd<T> sums(simd<T> const (&x)[Count]) {
+  static_assert(0 < Count && Count <= width<T>);
+  return detail::sums_from<0, Count, T>(x);
 }
 
 /// Σ x_i y_i over contiguous arrays.

@@ -171,6 +171,12 @@ template <int Tail, class T, int Rows, int Vectors>
   }
 }
 
+/// Whether a matrix of so many elements stays in the first-level cache between tiles of rows.
+template <class T>
+constexpr bool in_first_level(int rows, int columns) {
+  return sizeof(T) * static_cast<std::size_t>(rows) * static_cast<std::size_t>(columns) <= 16 * 1024;
+}
+
 /// Whether a matrix of so many elements stays in the second-level cache between tiles of rows.
 template <class T>
 constexpr bool in_second_level(int rows, int columns) {
@@ -194,22 +200,22 @@ template <int Tail, int Vectors, class T, class Change = std::identity>
   }
 }
 
-/// C = A B + start for A [rows, Depth], C [rows, Columns], both contiguous, and B packed in panels. `bias` [Columns] is
-/// read with start::row only.
+/// C = A B + start for A [rows, Depth] contiguous, C [rows, Columns] with rows `Stride` apart, and B packed in panels.
+/// `bias` [Columns] is read with start::row only.
 ///
 /// A tile of rows goes through all panels when B stays in the second-level cache, else a panel through all tiles.
-template <class T, int Depth, int Columns>
+template <class T, int Depth, int Columns, int Stride = Columns>
 void multiply(std::size_t rows, T const* a, T const* b, start what, T const* bias, T* c) {
   using p = panels<T, Columns>;
   constexpr std::integral_constant<std::size_t, Depth> depth{};
   auto const tile = [&]<int Rows, int Vectors, int Tail>(constant<Rows>, std::size_t r, constant<Vectors>,
                                                          constant<Tail>, int panel) {
     std::size_t const column = static_cast<std::size_t>(panel) * p::panel_width;
-    T* const out = c + r * Columns + column;
+    T* const out = c + r * Stride + column;
     simd<T> acc[Rows][Vectors];
-    begin_tile<Tail, T>(acc, what, what == start::row ? bias + column : out, Columns);
+    begin_tile<Tail, T>(acc, what, what == start::row ? bias + column : out, Stride);
     multiply_tile<width<T>, T>(acc, depth, a + r * Depth, Depth, 1, b + column * Depth, Vectors * width<T>);
-    end_tile<Tail, T>(acc, out, Columns);
+    end_tile<Tail, T>(acc, out, Stride);
   };
   if constexpr (in_second_level<T>(Depth, Columns))
     in_row_tiles<p::rows>(rows, [&](auto tile_rows, std::size_t r) {
@@ -222,30 +228,31 @@ void multiply(std::size_t rows, T const* a, T const* b, start what, T const* bia
     });
 }
 
-/// C = A B, or C += A B when `add`, for A [rows, Depth], B [Depth, Columns] and C [rows, Columns], all contiguous.
+/// C = A B, or C += A B when `add`, for A [rows, Depth] contiguous, B [Depth, Columns] and C [rows, Columns] with rows
+/// `Stride` apart.
 /// Unless B fits the first-level cache, the first tile of rows leaves a copy of each panel there for the others,
 /// because the rows of a panel would meet in few sets of the cache when Columns is a multiple of a large power of two.
-template <class T, int Depth, int Columns>
+template <class T, int Depth, int Columns, int Stride = Columns>
 void multiply_as_it_lies(std::size_t rows, T const* a, T const* b, bool add, T* c) {
   using p = panels<T, Columns>;
   auto const tile = [&]<int Rows, int Vectors, int Tail, int Steps>(constant<Rows>, std::size_t r, constant<Vectors>,
                                                                     constant<Tail>, int panel, constant<Steps>, int k,
                                                                     auto&& multiply) {
     std::size_t const column = static_cast<std::size_t>(panel) * p::panel_width;
-    T* const out = c + r * Columns + column;
+    T* const out = c + r * Stride + column;
     simd<T> acc[Rows][Vectors];
-    begin_tile<Tail, T>(acc, add || k > 0 ? start::present : start::zero, out, Columns);
+    begin_tile<Tail, T>(acc, add || k > 0 ? start::present : start::zero, out, Stride);
     multiply(acc, std::integral_constant<std::size_t, Steps>{}, a + r * Depth + k,
-             b + static_cast<std::size_t>(k) * Columns + column);
-    end_tile<Tail, T>(acc, out, Columns);
+             b + static_cast<std::size_t>(k) * Stride + column);
+    end_tile<Tail, T>(acc, out, Stride);
   };
-  if constexpr (sizeof(T) * Depth * Columns <= 16 * 1024) {
+  if constexpr (in_first_level<T>(Depth, Columns)) {
     in_row_tiles<p::rows>(rows, [&](auto tile_rows, std::size_t r) {
       in_panels<p, T>(0, p::count,
                       [&]<int Vectors, int Tail>(constant<Vectors> vectors, constant<Tail> tail, int panel) {
                         tile(tile_rows, r, vectors, tail, panel, constant<Depth>{}, 0,
                              [](auto& acc, auto depth, T const* from_a, T const* from_b) {
-                               multiply_tile<Tail, T>(acc, depth, from_a, Depth, 1, from_b, Columns);
+                               multiply_tile<Tail, T>(acc, depth, from_a, Depth, 1, from_b, Stride);
                              });
                       });
     });
@@ -260,7 +267,7 @@ void multiply_as_it_lies(std::size_t rows, T const* a, T const* b, bool add, T* 
               tile(tile_rows, r, vectors, tail, panel, steps, k,
                    [&](auto& acc, auto depth, T const* from_a, T const* from_b) {
                      if (r == 0)
-                       multiply_tile<Tail, T>(acc, depth, from_a, Depth, 1, from_b, Columns, std::true_type{}, copy);
+                       multiply_tile<Tail, T>(acc, depth, from_a, Depth, 1, from_b, Stride, std::true_type{}, copy);
                      else
                        multiply_tile<width<T>, T>(acc, depth, from_a, Depth, 1, copy, Vectors * width<T>);
                    });
@@ -272,42 +279,57 @@ void multiply_as_it_lies(std::size_t rows, T const* a, T const* b, bool add, T* 
   }
 }
 
-/// C = A Wᵀ + bias (none if null) by dot products along the rows of W [Columns, Depth]: nothing is packed, so this wins
-/// when rows are few beside Depth.
-template <class T, int Depth, int Columns>
-void multiply_by_dots(std::size_t rows, T const* a, T const* w, T const* bias, T* c) {
+/// C = A Wᵀ + start by dot products along the rows of W [Columns, Depth]; rows of C lie `Stride` apart. Nothing is
+/// packed, so this wins when rows are few beside Depth, and for a few columns that would fill no vector.
+template <class T, int Depth, int Columns, int Stride = Columns>
+void multiply_by_dots(std::size_t rows, T const* a, T const* w, start what, T const* bias, T* c) {
   constexpr int n = width<T>;
-  constexpr int most = simd_registers == 32 ? 6 : 4;
-  constexpr int groups = ceil_div(Columns, most), group = ceil_div(Columns, groups);
-  constexpr int in_last = Columns - (groups - 1) * group;
-  in_row_tiles<simd_registers == 32 ? 4 : 2>(rows, [&]<int Rows>(constant<Rows>, std::size_t r) {
-    auto const some = [&]<int Outs>(constant<Outs>, int o) {
-      simd<T> acc[Rows][Outs];
-      begin_tile<n, T>(acc, start::zero, nullptr, 0);
-      T const* x = a + r * Depth;
-      T const* v = w + static_cast<std::ptrdiff_t>(o) * Depth;
-      auto const step = [&]<int Count>(constant<Count>) {
-        simd<T> xs[Rows];
-#pragma GCC unroll 8
-        for (int i = 0; i < Rows; ++i) xs[i] = load_first<Count>(x + i * Depth);
-#pragma GCC unroll 8
-        for (int j = 0; j < Outs; ++j) {
-          simd<T> const ws = load_first<Count>(v + j * Depth);
-#pragma GCC unroll 8
-          for (int i = 0; i < Rows; ++i) acc[i][j] = multiply_add<T>(xs[i], ws, acc[i][j]);
-        }
-      };
-      for (int k = 0; k < Depth / n; ++k, x += n, v += n) step(constant<n>{});
-      if constexpr (Depth % n != 0) step(constant<Depth % n>{});
-#pragma GCC unroll 8
-      for (int i = 0; i < Rows; ++i) {
-        T* out = c + (r + static_cast<std::size_t>(i)) * Columns + o;
-#pragma GCC unroll 8
-        for (int j = 0; j < Outs; ++j) out[j] = sum<T>(acc[i][j]) + (bias ? bias[o + j] : T(0));
+  // As many dot products at a time as a vector has elements, of several rows when there are several.
+  constexpr int most = n;
+  constexpr int most_rows = std::max(simd_registers == 32 ? 4 : 2, most / Columns);
+  auto const some = [&]<int Rows, int Outs>(constant<Rows>, constant<Outs>, std::size_t r, int o) {
+    simd<T> acc[Rows * Outs];
+#pragma GCC unroll 16
+    for (int i = 0; i < Rows * Outs; ++i) acc[i] = simd<T>(T(0));
+    T const* x = a + r * Depth;
+    T const* v = w + static_cast<std::ptrdiff_t>(o) * Depth;
+    auto const step = [&]<int Count>(constant<Count>, int k) {
+      simd<T> xs[Rows];
+#pragma GCC unroll 16
+      for (int i = 0; i < Rows; ++i) xs[i] = load_first<Count>(x + i * Depth + k);
+#pragma GCC unroll 16
+      for (int j = 0; j < Outs; ++j) {
+        simd<T> const ws = load_first<Count>(v + j * Depth + k);
+#pragma GCC unroll 16
+        for (int i = 0; i < Rows; ++i) acc[i * Outs + j] = multiply_add<T>(xs[i], ws, acc[i * Outs + j]);
       }
     };
-    for (int g = 0; g < groups - 1; ++g) some(constant<group>{}, g * group);
-    some(constant<in_last>{}, (groups - 1) * group);
+    for (int k = 0; k < Depth / n * n; k += n) step(constant<n>{}, k);
+    if constexpr (Depth % n != 0) step(constant<Depth % n>{}, Depth / n * n);
+    simd<T> const total = sums<Rows * Outs, T>(acc);
+    T* const out = c + r * Stride + o;
+    if constexpr (Rows == 1) {
+      simd<T> before(T(0));
+      if (what == start::row) before = load_first<Outs>(bias + o);
+      if (what == start::present) before = load_first<Outs>(out);
+      store_first<Outs, T>(out, total + before);
+    } else {
+      alignas(simd<T>) T each[n];
+      total.store_aligned(each);
+#pragma GCC unroll 16
+      for (int i = 0; i < Rows; ++i) {
+#pragma GCC unroll 16
+        for (int j = 0; j < Outs; ++j) {
+          T const before = what == start::row ? bias[o + j] : what == start::present ? out[i * Stride + j] : T(0);
+          out[i * Stride + j] = each[i * Outs + j] + before;
+        }
+      }
+    }
+  };
+  in_row_tiles<std::min(n, most_rows)>(rows, [&]<int Rows>(constant<Rows> tile_rows, std::size_t r) {
+    constexpr int outs = std::min(Columns, most / Rows), in_last = Columns % outs;
+    for (int o = 0; o < Columns - in_last; o += outs) some(tile_rows, constant<outs>{}, r, o);
+    if constexpr (in_last != 0) some(tile_rows, constant<in_last>{}, r, Columns - in_last);
   });
 }
 
@@ -360,10 +382,11 @@ struct every_panel {
   constexpr bool operator()(int) const { return true; }
 };
 
-/// C += scale Aᵀ B, or C = scale Aᵀ B unless `add`, for A [depth, Rows] and B [depth, Columns] contiguous, C [Rows,
-/// Columns] with leading dimension ld; only those panels [first, last) of the columns that the caller `owns`. `Lower`:
-/// tiles wholly above the diagonal are left out.
-template <class T, int Rows, int Columns, bool Lower = false, class Owns = every_panel>
+/// C += scale Aᵀ B, or C = scale Aᵀ B unless `add`, for A [depth, Rows] and B [depth, Columns] whose rows lie StrideA
+/// and StrideB apart, C [Rows, Columns] with leading dimension ld; only those panels [first, last) of the columns that
+/// the caller `owns`. `Lower`: tiles wholly above the diagonal are left out.
+template <class T, int Rows, int Columns, bool Lower = false, int StrideA = Rows, int StrideB = Columns,
+          class Owns = every_panel>
 void multiply_transposed(std::size_t depth, T const* a, T const* b, T* c, std::size_t ld, T scale, int first, int last,
                          bool add = true, Owns&& owns = {}) {
   using tiles = transposed_tiles<T, Rows, Columns>;
@@ -398,7 +421,7 @@ void multiply_transposed(std::size_t depth, T const* a, T const* b, T* c, std::s
       for (int from = 0; from < tiles::count; from += group) {
         int const to = std::min(from + group, tiles::count);
         if (Lower && tiles::first_row(to) <= first * p::panel_width) continue;
-        copy_strips<tiles>(steps, Rows, a + k * Rows, from, to, strips);
+        copy_strips<tiles>(steps, StrideA, a + k * StrideA, from, to, strips);
         in_panels<p, T>(first, last, [&]<int Vectors, int Tail>(constant<Vectors> v, constant<Tail> tail, int panel) {
           int const column = panel * p::panel_width;
           if ((Lower && tiles::first_row(to) <= column) || !owns(panel)) return;
@@ -410,7 +433,7 @@ void multiply_transposed(std::size_t depth, T const* a, T const* b, T* c, std::s
               if (copied)
                 multiply_tile<width<T>, T>(acc, steps, strip, 1, R, copy, Vectors * width<T>);
               else
-                multiply_tile<Tail, T>(acc, steps, strip, 1, R, b + k * Columns + column, Columns, std::true_type{},
+                multiply_tile<Tail, T>(acc, steps, strip, 1, R, b + k * StrideB + column, StrideB, std::true_type{},
                                        copy);
             });
             copied = true;
@@ -424,7 +447,7 @@ void multiply_transposed(std::size_t depth, T const* a, T const* b, T* c, std::s
         int const column = panel * p::panel_width;
         tiles::in_strips(Lower ? column / tiles::rows : 0, tiles::count, [&](auto rows, int row) {
           tile(rows, v, tail, at(row, column), present, [&](auto& acc) {
-            multiply_tile<Tail, T>(acc, steps, a + k * Rows + row, 1, Rows, b + k * Columns + column, Columns);
+            multiply_tile<Tail, T>(acc, steps, a + k * StrideA + row, 1, StrideA, b + k * StrideB + column, StrideB);
           });
         });
       });
