@@ -7,6 +7,7 @@
 #include <kappa/theory/batch_norm.hpp>
 #include <kappa/theory/bounds.hpp>
 #include <kappa/theory/bounds_for.hpp>
+#include <kappa/theory/constant.hpp>
 #include <kappa/theory/convolution.hpp>
 #include <kappa/theory/covariance.hpp>
 #include <kappa/theory/enclosed_gauss_newton.hpp>

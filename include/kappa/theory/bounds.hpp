@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <vector>
 
+#include <kappa/theory/row.hpp>
 #include <kappa/theory/statement.hpp>
 
 namespace kappa::inline KAPPA_ARCH {
@@ -237,7 +238,7 @@ struct loewner_bound_t : detail::statement_base<loewner_bound_t> {
   template <class G>
   static constexpr enclosure<G> ends(G const& g) {
     using number = detail::number_t<G>;
-    std::vector<number> a_above, a_below, c_above, c_below;
+    detail::row<number> a_above, a_below, c_above, c_below;
     for (std::size_t l = 0; l < g.depth(); ++l) {
       auto const a = g.left_spectrum(l);
       auto const c = g.weighted_right_spectrum(l);
@@ -279,8 +280,8 @@ struct exact_one_hidden_layer_t : detail::statement_base<exact_one_hidden_layer_
     using number = detail::number_t<decltype(g)>;
     auto const lambda = g.left_spectrum(0);
     number const gain = g.left_spectrum(1).largest;
-    auto const top = g.right_sum(std::vector<number>{lambda.largest, gain});
-    auto const bottom = g.right_sum(std::vector<number>{lambda.smallest, gain});
+    auto const top = g.right_sum(detail::row<number>{lambda.largest, gain});
+    auto const bottom = g.right_sum(detail::row<number>{lambda.smallest, gain});
     if (arithmetic<number>::positive(bottom.smallest)) return number(top.largest / bottom.smallest);
     return number(g.condition_number());
   }

@@ -31,7 +31,7 @@ struct spectrum_ends {
 
 /// The ends of the spectrum whose eigenvalues are given in descending order; those not above `threshold` times the
 /// largest count as zero.
-inline spectrum_ends ends_of(std::span<double const> descending, double threshold = zero_threshold) {
+constexpr spectrum_ends ends_of(std::span<double const> descending, double threshold = zero_threshold) {
   if (descending.empty()) return {};
   spectrum_ends e{.largest = std::max(descending.front(), 0.0)};
   for (double x : descending)
