@@ -181,6 +181,23 @@ TEST_CASE("a plot is well-formed, has its title and names escaped, and one mark 
   CHECK(count(text, "h5.4v5.4h-5.4z") == 3);  // series 1: two points, one in the legend
 }
 
+TEST_CASE("what a series spreads over is drawn, is on the axis, and has the length of the series") {
+  auto plot = io::line_plot{"", {}, {}, {{"a", {1, 2}, {5, 6}}}, ""};
+  CHECK(count(io::svg(plot), "class=\"stem\"") == 0);
+  CHECK(count(io::svg(plot), ">100<") == 0);
+  plot.data[0].low = {4, -100};
+  plot.data[0].high = {7, 100};
+  auto const text = io::svg(plot);
+  CHECK(well_formed(text));
+  CHECK(count(text, "class=\"stem\"") == 1);
+  CHECK(count(text, ">100<") == 1);
+  CHECK(count(text, ">-100<") == 1);
+  plot.y.scale = io::axis_scale::logarithmic;  // a whisker without a lower end is left out, and said
+  CHECK(says(io::svg(plot), "Not drawn: 1 value"));
+  plot.data[0].high = {7};
+  CHECK(says(message<shape_mismatch>([&] { (void)io::svg(plot); }), "2 low", "1 high"));
+}
+
 TEST_CASE("what has no place on the axes is left out and said") {
   auto plot = example();
   plot.data[1].y = {0, -3};

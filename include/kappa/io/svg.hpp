@@ -26,11 +26,13 @@ namespace io {
 /// How a series is drawn: connected, connected by dashes, a marker each, or a marker each on a stem.
 enum class mark { line, dashes, points, stems };
 
-/// One named series of a plot. `x` and `y` have the same length.
+/// One named series of a plot. `x` and `y` have the same length. `low` and `high` are empty, or of that length too:
+/// then a thin line from low to high stands at each x, for what the values spread over.
 struct series {
   std::string name;
   std::vector<double> x = {}, y = {};
   mark style = mark::line;
+  std::vector<double> low = {}, high = {};
 };
 
 /// A plot of one or more series. What has no place on an axis (NaN, infinity, zero on a logarithmic axis) is left
@@ -255,7 +257,7 @@ inline std::string curve_path(std::vector<std::optional<std::pair<double, double
 }  // namespace detail
 
 /// The plot as one SVG element, 720 pixels wide.
-/// \throws shape_mismatch  a series whose x and y differ in length
+/// \throws shape_mismatch  a series whose x and y, or x and low or high, differ in length
 inline std::string svg(line_plot const& plot) {
   using namespace detail;
   left_out skipped;
@@ -265,12 +267,20 @@ inline std::string svg(line_plot const& plot) {
   for (auto const& s : plot.data) {
     if (s.x.size() != s.y.size())
       throw shape_mismatch(say("series '", s.name, "' has ", s.x.size(), " x values and ", s.y.size(), " y values"));
+    if (s.low.size() != s.high.size() || (!s.low.empty() && s.low.size() != s.x.size()))
+      throw shape_mismatch(say("series '", s.name, "' has ", s.x.size(), " x values, ", s.low.size(), " low and ",
+                               s.high.size(), " high values"));
     for (std::size_t i = 0; i < s.x.size(); ++i) {
       if (skipped.refuses(s.x[i], plot.x.scale) || skipped.refuses(s.y[i], plot.y.scale)) continue;
       x_low = std::min(x_low, s.x[i]);
       x_high = std::max(x_high, s.x[i]);
       y_low = std::min(y_low, s.y[i]);
       y_high = std::max(y_high, s.y[i]);
+      for (auto const* const end : {&s.low, &s.high}) {
+        if (end->empty() || skipped.refuses((*end)[i], plot.y.scale)) continue;
+        y_low = std::min(y_low, (*end)[i]);
+        y_high = std::max(y_high, (*end)[i]);
+      }
     }
     description += say(" ", s.name, ": ", format_number(s.x.size()), s.x.size() == 1 ? " point." : " points.");
   }
@@ -329,7 +339,11 @@ inline std::string svg(line_plot const& plot) {
       else
         points.emplace_back(std::nullopt);
     }
-    out << say("<g class=\"", color_class(index), "\">\n");
+    std::string whiskers;
+    for (std::size_t i = 0; i < s.low.size(); ++i)
+      if (points[i] && drawable(s.low[i], plot.y.scale) && drawable(s.high[i], plot.y.scale))
+        whiskers += say("M", px(points[i]->first), " ", px(at_y(s.low[i])), "V", px(at_y(s.high[i])));
+    out << say("<g class=\"", color_class(index), "\">\n") << svg_path("stem", whiskers);
     if (s.style == mark::line || s.style == mark::dashes) {
       out << svg_path("curve", curve_path(points), dash(s.style));
       std::string lone;  // a point without neighbours makes no line
