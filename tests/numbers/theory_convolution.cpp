@@ -10,6 +10,7 @@
 #include "theory_brute_force.hpp"
 
 #include <kappa/theory/convolution.hpp>
+#include <kappa/theory/enclosed_gauss_newton.hpp>
 
 using namespace kappa;
 using namespace kappa::brute_force;
@@ -85,6 +86,59 @@ instance random_instance(std::uint64_t seed) {
   i.x = gaussian(size_between(1, 2 * first * i.length, random), first * i.length, random);
   return i;
 }
+
+/// What the bounds need, in intervals, and κ(G) and λ_max(G). Filters and data are rounded to few binary digits, so
+/// that composite filters and Jacobians are exact in double.
+struct enclosed_convolution {
+  using number = theory::interval;
+  linear_convolution_chain chain;
+  matrix<double> x;
+
+  static std::vector<number> spectrum(bool transpose, matrix<double> const& m) {
+    return theory::enclose_spectrum(theory::multiply(transpose, !transpose, {m, 0}, {m, 0}));
+  }
+  std::size_t depth() const { return chain.depth(); }
+  std::size_t positions(std::size_t l) const { return chain.positions(l); }
+  number samples() const { return static_cast<double>(x.shape(0)); }
+  number data_largest() const { return spectrum(true, x).front() / samples(); }
+  number squared_norm_above(std::size_t l) const { return spectrum(false, chain.toeplitz(l + 1, depth())).front(); }
+  number squared_norm_below(std::size_t l) const { return spectrum(false, chain.toeplitz(0, l)).front(); }
+  theory::enclosed_ends kernel_spectrum() const {
+    auto const e = theory::enclose_spectrum({chain.kernel_gram(), 0});
+    return {e.front(), e.back(), e.back(), e.size(), e.back().lower() > 0};
+  }
+  /// One patch a row, [n positions, m_0 R].
+  matrix<double> patches() const {
+    auto const channels = chain.input_channels(), field = chain.receptive_field(), length = chain.input_length();
+    auto const count = length - field + 1;
+    auto p = zeros<double>(x.shape(0) * count, channels * field);
+    for (std::size_t q = 0; q < x.shape(0); ++q)
+      for (std::size_t s = 0; s < count; ++s)
+        for (std::size_t c = 0; c < channels; ++c)
+          for (std::size_t t = 0; t < field; ++t) p(q * count + s, c * field + t) = x(q, c * length + s + t);
+    return p;
+  }
+  number patch_condition() const {
+    auto const e = spectrum(true, patches());
+    return theory::arithmetic<number>::quotient(e.front(), e.back());
+  }
+  /// From the Jacobian itself, [n m_L d_L, parameters]; κ over as many eigenvalues as the kernel space has.
+  std::pair<number, number> largest_and_kappa(instance const& i) const {
+    auto const theta = i.theta();
+    matrix<double> j;
+    for (std::size_t parameter = 0; parameter < theta.size(); ++parameter) {
+      duals at(theta.begin(), theta.end());
+      at[parameter].d = 1;
+      auto const column = i.forward(false)(at);
+      if (parameter == 0) j = zeros<double>(column.size(), theta.size());
+      for (std::size_t r = 0; r < column.size(); ++r) j(r, parameter) = static_cast<double>(column[r].d);
+    }
+    auto const e = spectrum(true, j);
+    auto const order = chain.output_channels() * chain.input_channels() * chain.receptive_field();
+    return {e.front() / samples(), order <= e.size() ? theory::arithmetic<number>::quotient(e.front(), e[order - 1])
+                                                     : theory::arithmetic<number>::infinite()};
+  }
+};
 
 }  // namespace
 
@@ -178,6 +232,38 @@ TEST_CASE("The bounds have no violation") {
   CHECK(finite >= 250);
   CHECK(below_half >= 400);
   CHECK(without_kappa >= 100);  // without κ(C) it is no bound
+}
+
+TEST_CASE("The bounds are proved in interval arithmetic") {
+  int tried = 0, top_proved = 0, refuted = 0, decided = 0, equalities = 0, proved = 0, planted = 0, top_planted = 0;
+  for (std::uint64_t seed = 0; seed < instances(500); ++seed) {
+    auto i = random_instance(2000 + seed);
+    for (auto& w : i.layers)
+      for (double& v : w.weights) v = std::round(v * 256) / 256;
+    for (double& v : elements(i.x)) v = std::round(v * 256) / 256;
+    enclosed_convolution const in{{i.layers, i.length}, i.x};
+    auto const [largest, kappa] = in.largest_and_kappa(i);
+    auto const top = theory::convolution_top_bound_t::value(in);
+    ++tried;
+    top_proved += largest.upper() <= top.lower();
+    refuted += largest.lower() > top.upper();
+    top_planted += largest.lower() > (top / static_cast<double>(in.positions(0))).upper();
+    if (!std::isfinite(kappa.upper())) continue;
+    auto const bound = theory::kernel_bound_t::value(in);
+    if (!std::isfinite(bound.upper())) continue;
+    ++decided;
+    equalities += i.layers.size() == 1;
+    proved += kappa.upper() <= bound.lower();
+    refuted += kappa.lower() > bound.upper();
+    planted += kappa.lower() > (bound / in.patch_condition()).upper();
+  }
+  INFO(tried << " tried, " << top_proved << " proved; " << decided << " decided, " << proved << " proved");
+  CHECK(refuted == 0);
+  CHECK(top_proved >= tried * 7 / 10);  // filters of one tap give equalities
+  CHECK(top_planted >= tried / 10);     // without the number of positions
+  CHECK(decided >= 150);
+  CHECK(proved >= (decided - equalities) * 8 / 10);
+  CHECK(planted >= decided / 10);  // without κ(C)
 }
 
 TEST_CASE("Two single-channel layers: the Sylvester matrix, singular when the filters share a root") {

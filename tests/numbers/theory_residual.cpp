@@ -9,6 +9,7 @@
 #include "theory_brute_force.hpp"
 
 #include <kappa/theory/bounds.hpp>
+#include <kappa/theory/enclosed_gauss_newton.hpp>
 #include <kappa/theory/residual.hpp>
 
 using namespace kappa;
@@ -63,6 +64,23 @@ instance random_instance(std::uint64_t seed, bool strong = false) {
   i.x = gaussian(size_between(d, d + 6, random), d, random);
   return i;
 }
+
+/// What the norm bound needs of a chain, in intervals. Exact for weights with few digits, where W + β I does not round.
+struct enclosed_chain {
+  using number = theory::interval;
+  residual_chain const& of;
+  theory::enclosed_gauss_newton small;
+
+  std::size_t depth() const { return of.depth(); }
+  double beta() const { return of.beta(); }
+  matrix<double> const& weight(std::size_t l) const { return of.weight(l); }
+  number weight_norm(std::size_t l) const {
+    auto const& w = of.weight(l);
+    bool const wide = w.shape(0) <= w.shape(1);
+    return boost::numeric::sqrt(theory::enclose_spectrum(theory::multiply(!wide, wide, {w, 0}, {w, 0})).front());
+  }
+  number data_condition() const { return small.data_condition(); }
+};
 
 double median(std::vector<double> v) {
   auto const middle = v.begin() + static_cast<std::ptrdiff_t>(v.size() / 2);
@@ -144,6 +162,32 @@ TEST_CASE("Stronger than the weights, residual layers are well conditioned") {
   weak.beta = 1e-3;
   CHECK(theory::residual_norm_bound(weak.chain()).value == std::numeric_limits<double>::infinity());
   CHECK(theory::residual_layer_bound(weak.layers.back(), 1e-3).value == std::numeric_limits<double>::infinity());
+}
+
+TEST_CASE("The norm bound is proved in interval arithmetic") {
+  int decided = 0, equalities = 0, proved = 0, refuted = 0, planted = 0;
+  for (std::uint64_t seed = 0; seed < instances(500); ++seed) {
+    auto i = random_instance(seed, true);
+    for (auto& w : i.layers)
+      for (double& x : elements(w)) x = std::round(x * 1024) / 1024;
+    i.beta = std::round(i.beta * 1024) / 1024;
+    auto const chain = i.chain();
+    enclosed_chain const in{chain, theory::enclosed_gauss_newton(chain.gauss_newton())};
+    auto const bound = theory::residual_norm_bound_t::value(in);
+    if (!std::isfinite(bound.upper()) || !in.small.decided()) continue;
+    auto const kappa = in.small.condition_number();
+    if (!std::isfinite(kappa.upper())) continue;
+    ++decided;
+    equalities += i.layers.size() == 1;  // one layer alone has κ(Σ)
+    proved += kappa.upper() <= bound.lower();
+    refuted += kappa.lower() > bound.upper();
+    planted += kappa.lower() > (bound / in.data_condition()).upper();
+  }
+  INFO(decided << " decided, " << proved << " proved");
+  CHECK(decided >= 250);
+  CHECK(refuted == 0);
+  CHECK(proved >= (decided - equalities) * 9 / 10);
+  CHECK(planted >= decided / 10);  // without κ(Σ)
 }
 
 TEST_CASE("As beta grows the data's condition number remains, at rate 1/beta") {

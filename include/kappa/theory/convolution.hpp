@@ -245,6 +245,8 @@ class linear_convolution_chain {
 /// space of the data, of order m_L d_L rank Σ.
 class convolution_gauss_newton {
  public:
+  using number = double;
+
   /// `data` is the covariance of the inputs, one sample a row of m_0 · length elements, channel by channel.
   /// \throws shape_mismatch when its order is not m_0 · length.
   convolution_gauss_newton(linear_convolution_chain convolutions, covariance data)
@@ -256,6 +258,18 @@ class convolution_gauss_newton {
   covariance const& data() const { return data_covariance; }
   /// C = 1/n Σ_samples Σ_positions patch patchᵀ, of order m_0 R: the sum over positions, not their mean.
   covariance const& patches() const { return patch_covariance; }
+
+  std::size_t depth() const { return layers.depth(); }
+  std::size_t positions(std::size_t l) const { return layers.positions(l); }
+  /// κ(C) over its non-zero eigenvalues, λ_max(Σ), and the ends of the spectrum of Σ_l F_l F_lᵀ.
+  double patch_condition() const { return patch_covariance.condition_number(); }
+  double data_largest() const { return data_covariance.eigenvalues()(0); }
+  spectrum_ends kernel_spectrum() const {
+    return ends_of(elements(lapack::symmetric_eigenvalues(layers.kernel_gram())));
+  }
+  /// s_1(T^{L:l+1})² and s_1(T^{l-1:1})².
+  double squared_norm_above(std::size_t l) const { return squared_norm(layers.toeplitz(l + 1, depth())); }
+  double squared_norm_below(std::size_t l) const { return squared_norm(layers.toeplitz(0, l)); }
 
   /// (I ⊗ C^½) (Σ_l F_l F_lᵀ) (I ⊗ C^½) in the eigenbasis of C, of order m_L rank C: the kernel-space form.
   matrix<double> dense() const {
@@ -317,6 +331,9 @@ class convolution_gauss_newton {
   }
 
  private:
+  static double squared_norm(matrix<double> const& t) {
+    return lapack::symmetric_eigenvalues(detail::product(false, true, t, t))(0);
+  }
   static covariance patches(linear_convolution_chain const& chain, covariance const& data) {
     auto const channels = chain.input_channels(), length = chain.input_length(), field = chain.receptive_field();
     if (data.dimension() != channels * length)
@@ -430,9 +447,9 @@ struct kernel_bound_t : detail::value_statement<kernel_bound_t, convolution_gaus
       "linear convolutions, valid, stride 1, no bias; a nonsingular kernel Gram matrix";
   static constexpr char const* source = "kappa, docs/conditioning/convolution.md";
 
-  static double value(convolution_gauss_newton const& g) {
-    auto const ends = ends_of(elements(lapack::symmetric_eigenvalues(g.chain().kernel_gram())));
-    return detail::over(g.patches().condition_number() * ends.largest, ends.smallest);
+  static auto value(auto const& g) {
+    auto const ends = g.kernel_spectrum();
+    return g.patch_condition() * detail::arithmetic_of<decltype(g)>::quotient(ends.largest, ends.smallest);
   }
 };
 inline constexpr kernel_bound_t kernel_bound{};
@@ -445,16 +462,11 @@ struct convolution_top_bound_t : detail::value_statement<convolution_top_bound_t
       "of the largest eigenvalue, not of kappa; linear convolutions, valid, stride 1, no bias";
   static constexpr char const* source = "kappa, docs/conditioning/convolution.md";
 
-  static double value(convolution_gauss_newton const& g) {
-    auto const& chain = g.chain();
-    double sum = 0;
-    for (std::size_t l = 0; l < chain.depth(); ++l) {
-      auto const above = chain.toeplitz(l + 1, chain.depth()), below = chain.toeplitz(0, l);
-      double const a = lapack::symmetric_eigenvalues(detail::product(false, true, above, above))(0);
-      double const b = lapack::symmetric_eigenvalues(detail::product(false, true, below, below))(0);
-      sum += static_cast<double>(chain.positions(l)) * a * b;
-    }
-    return g.data().eigenvalues()(0) * sum;
+  static auto value(auto const& g) {
+    detail::number_t<decltype(g)> sum = 0;
+    for (std::size_t l = 0; l < g.depth(); ++l)
+      sum += static_cast<double>(g.positions(l)) * (g.squared_norm_above(l) * g.squared_norm_below(l));
+    return g.data_largest() * sum;
   }
 };
 inline constexpr convolution_top_bound_t convolution_top_bound{};

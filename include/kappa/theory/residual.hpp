@@ -50,6 +50,8 @@ inline double singular_condition_number(matrix<double> const& w) {
 /// A chain of layers W^l + β I, the first one first, each W^l [outputs, inputs], on data of a covariance.
 class residual_chain {
  public:
+  using number = double;
+
   /// \throws shape_mismatch when there is no layer, or two neighbours or the first one and the data do not fit;
   /// invalid_value when a number is not finite.
   residual_chain(std::vector<matrix<double>> first_to_last, double strength, covariance data)
@@ -63,6 +65,10 @@ class residual_chain {
   double beta() const { return shift; }
   /// W^l, without β I.
   matrix<double> const& weight(std::size_t l) const { return layers[l]; }
+  /// ‖W^l‖, its largest singular value: an eigenproblem of its smaller side.
+  double weight_norm(std::size_t l) const { return std::sqrt(detail::squared_singular_ends(layers[l]).largest); }
+  /// κ(Σ) over the directions the data span.
+  double data_condition() const { return small.data().condition_number(); }
   /// The small Gauss-Newton matrix, exact: κ(G), Eq. (7) and the other bounds of linear chains hold for it as they
   /// stand.
   small_gauss_newton const& gauss_newton() const { return small; }
@@ -108,26 +114,28 @@ struct residual_norm_bound_t : detail::value_statement<residual_norm_bound_t, re
   static constexpr char const* hypotheses = "linear chain of layers W + beta I, no bias; |beta| > max ||W||";
   static constexpr char const* source = "kappa, docs/conditioning/residual.md";
 
-  static double value(residual_chain const& c) {
-    double const beta = std::abs(c.beta());
-    std::vector<double> norms;
+  static auto value(auto const& c) {
+    using number = detail::number_t<decltype(c)>;
+    using arithmetic = detail::arithmetic_of<decltype(c)>;
+    number const beta = std::abs(c.beta());
+    std::vector<number> norms;
     for (std::size_t l = 0; l < c.depth(); ++l) {
-      norms.push_back(std::sqrt(detail::squared_singular_ends(c.weight(l)).largest));
-      if (beta <= norms.back()) return std::numeric_limits<double>::infinity();
+      norms.push_back(c.weight_norm(l));
+      if (!arithmetic::positive(beta - norms.back())) return arithmetic::infinite();
     }
-    double above = 0, below = 0;
+    number above = 0, below = 0;
     for (std::size_t l = 0; l < c.depth(); ++l) {
-      double most = 1, least = 1;
+      number most = 1, least = 1;
       for (std::size_t h = 0; h < c.depth(); ++h) {
         if (h == l) continue;
         auto const rows = c.weight(h).shape(0), columns = c.weight(h).shape(1);
-        most *= std::pow(beta + norms[h], 2);
-        least *= (h < l ? rows >= columns : rows <= columns) ? std::pow(beta - norms[h], 2) : 0;
+        most *= (beta + norms[h]) * (beta + norms[h]);
+        least *= (h < l ? rows >= columns : rows <= columns) ? (beta - norms[h]) * (beta - norms[h]) : number(0);
       }
       above += most;
       below += least;
     }
-    return c.gauss_newton().data().condition_number() * detail::over(above, below);
+    return c.data_condition() * arithmetic::quotient(above, below);
   }
 };
 inline constexpr residual_norm_bound_t residual_norm_bound{};
