@@ -139,6 +139,11 @@ void check_layer(std::size_t n, std::size_t k, std::size_t r, int threads) {
         e[i * nk + j] = v;
       }
     check<T>(below_diagonal(g, nk), before, below_diagonal(e, nk), r * (In + Out));
+    // Without `add` what was there does not matter, not even if it is no number; adding to it (the twin) shows.
+    std::vector<T> fresh(nk * nk, std::numeric_limits<T>::quiet_NaN());
+    f::gram(n, k, r, a.data(), s.data(), bias, fresh.data(), scratch.data(), threads, false);
+    check<T>(below_diagonal(fresh, nk), extended(before.size()), below_diagonal(e, nk), r * (In + Out));
+    if (nk > 1) REQUIRE_FALSE(error<T>(below_diagonal(fresh, nk), before, below_diagonal(e, nk), r * (In + Out)) < 1);
     mirror(g.data(), nk);
     bool symmetric = true;
     for (std::size_t i = 0; i < nk; ++i)

@@ -14,21 +14,44 @@
 namespace kappa::inline KAPPA_ARCH {
 namespace kernels {
 
+namespace detail {
+
+// f(thread, first_row, last_row) on blocks of rows, dealt back and forth so that the long rows of a triangle are
+// shared.
+template <class F>
+void deal_rows(std::size_t n, std::size_t block, std::size_t work, int most_threads, F&& f) {
+  std::size_t const blocks = (n + block - 1) / block;
+  std::size_t const wanted = std::min({static_cast<std::size_t>(most_threads), static_cast<std::size_t>(threads()),
+                                       blocks, 1 + work / (std::size_t{1} << 20)});
+  parallel_ranges(wanted, 1, 1, [&](std::size_t first, std::size_t last) {
+    for (std::size_t t = first; t < last; ++t)
+      for (std::size_t round = 0, b = t; b < blocks; ++round, b = round * wanted + (round % 2 ? wanted - 1 - t : t))
+        f(t, b * block, std::min(n, (b + 1) * block));
+  });
+}
+
+}  // namespace detail
+
 /// Copies the triangle below the diagonal of G [n, n] (leading dimension ld) to the one above.
 template <class T>
 void mirror(T* g, std::size_t n, std::size_t ld) {
   constexpr std::size_t w = static_cast<std::size_t>(width<T>);
-  std::size_t const whole = n / w * w;  // squares of a vector's width are transposed in registers
-  parallel_ranges(whole / w, 64, 1, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t i = begin * w; i < end * w; i += w)
-      for (std::size_t j = i + w; j < whole; j += w) {
-        simd<T> x[w];
+  // Squares of a vector's width are transposed in registers, block by block, so that few pages are in use at a time and
+  // cache lines are read and written whole.
+  constexpr std::size_t block = 128 / sizeof(T);
+  std::size_t const whole = n / w * w;
+  auto const square = [=](std::size_t i, std::size_t j) {
+    simd<T> x[w];
 #pragma GCC unroll 16
-        for (std::size_t q = 0; q < w; ++q) x[q] = load(g + (j + q) * ld + i);
-        transpose<T>(x);
+    for (std::size_t q = 0; q < w; ++q) x[q] = load(g + (j + q) * ld + i);
+    transpose<T>(x);
 #pragma GCC unroll 16
-        for (std::size_t q = 0; q < w; ++q) store<T>(g + (i + q) * ld + j, x[q]);
-      }
+    for (std::size_t q = 0; q < w; ++q) store<T>(g + (i + q) * ld + j, x[q]);
+  };
+  detail::deal_rows(whole, block, n * n, threads(), [&](std::size_t, std::size_t begin, std::size_t end) {
+    for (std::size_t to = begin; to < whole; to += block)
+      for (std::size_t i = begin; i < end; i += w)
+        for (std::size_t j = std::max(to, i + w); j < std::min(to + block, whole); j += w) square(i, j);
   });
   for (std::size_t i = 0; i < n; ++i) {
     for (std::size_t j = i + 1; j < std::min(n, i / w * w + w); ++j) g[i * ld + j] = g[j * ld + i];
@@ -111,61 +134,66 @@ void pack_gram(std::size_t n, T const* x, T* to) {
   });
 }
 
-// finish(acc, row, column) for the tiles of X Xᵀ that meet the lower triangle, its diagonal made of squares of
-// `group` rows; rows [begin, end), which should fit the first-level cache: each panel is read once for all of them.
-template <class T, int Depth, class Finish>
-void lower_tiles(std::size_t begin, std::size_t end, std::size_t group, T const* x, T const* packed, Finish&& finish) {
+// The tiles of X Xᵀ for rows [begin, end) of X and the columns before before(row) for a tile that ends with that row,
+// rounded up to panels. `starting(constant rows, row)` is called for each tile of rows and gives what is called with
+// (acc, column) for each tile of it. A tile of rows stays in the first-level cache, a block of panels in the second.
+template <class T, int Depth, class Before, class Starting>
+void gram_tiles(std::size_t begin, std::size_t end, T const* x, T const* packed, Before&& before, Starting&& starting) {
   using p = gram_panels<T>;
-  auto const past = [=](std::size_t row) { return (row + group - 1) / group * group; };
-  for (std::size_t column = 0; column < past(end); column += p::panel_width)
-    in_row_tiles<p::rows>(end - begin, [&]<int Rows>(constant<Rows>, std::size_t r) {
-      std::size_t const row = begin + r;
-      if (column >= past(row + Rows)) return;
-      simd<T> acc[Rows][p::per_panel];
-      begin_tile<width<T>, T>(acc, start::zero, nullptr, 0);
-      multiply_tile<width<T>, T>(acc, std::integral_constant<std::size_t, Depth>{}, x + row * Depth, Depth, 1,
-                                 packed + column * Depth, p::panel_width);
-      finish(acc, row, column);
+  constexpr std::size_t panel = p::panel_width;
+  constexpr std::size_t block = std::max<std::size_t>(1, 192 * 1024 / (panel * Depth * sizeof(T))) * panel;
+  std::size_t const columns = before(end);
+  for (std::size_t first = 0; first < columns; first += block)
+    in_row_tiles<p::rows>(end - begin, [&]<int Rows>(constant<Rows> tile_rows, std::size_t r) {
+      std::size_t const row = begin + r, last = std::min(first + block, before(row + Rows));
+      if (first >= last) return;
+      auto finish = starting(tile_rows, row);
+      for (std::size_t column = first; column < last; column += panel) {
+        simd<T> acc[Rows][p::per_panel];
+        begin_tile<width<T>, T>(acc, start::zero, nullptr, 0);
+        multiply_tile<width<T>, T>(acc, std::integral_constant<std::size_t, Depth>{}, x + row * Depth, Depth, 1,
+                                   packed + column * Depth, panel);
+        finish(acc, column);
+      }
     });
 }
 
-// f(thread, first_row, last_row) on blocks of rows, dealt round so that the long rows of a triangle are shared.
-template <class F>
-void deal_rows(std::size_t n, std::size_t block, std::size_t work, int most_threads, F&& f) {
-  std::size_t const blocks = (n + block - 1) / block;
-  std::size_t const wanted = std::min({static_cast<std::size_t>(most_threads), static_cast<std::size_t>(threads()),
-                                       blocks, 1 + work / (std::size_t{1} << 20)});
-  parallel_ranges(wanted, 1, 1, [&](std::size_t first, std::size_t last) {
-    for (std::size_t t = first; t < last; ++t)
-      for (std::size_t b = t; b < blocks; b += wanted) f(t, b * block, std::min(n, (b + 1) * block));
-  });
-}
-
-// out[j] = update(acc, out[j]) for the part of a tile's row that lies in a row of n columns.
-template <class T, int Vectors, class Update>
+// row[column...] = update(acc, what was there, column) for the part of a tile's row that lies in a row of n columns;
+// what was there is zero unless `add`.
+template <bool Add, class T, int Vectors, class Update>
 [[gnu::always_inline]] inline void update_row(simd<T> const (&acc)[Vectors], T* row, std::size_t column, std::size_t n,
                                               Update&& update) {
   constexpr std::size_t w = width<T>;
+  simd<T> const zero(T(0));
 #pragma GCC unroll 8
   for (int j = 0; j < Vectors; ++j, column += w) {
-    if (column + w <= n)
-      store<T>(row + column, update(acc[j], load(row + column), column));
-    else if (column < n)
-      store_first<T>(row + column, update(acc[j], load_first(row + column, n - column), column), n - column);
+    if (column + w <= n) {
+      store<T>(row + column, update(acc[j], Add ? load(row + column) : zero, column));
+    } else if (column < n) {
+      simd<T> const old = Add ? load_first(row + column, n - column) : zero;
+      store_first<T>(row + column, update(acc[j], old, column), n - column);
+    }
   }
 }
 
-// Lower triangle of G += X Xᵀ, X [n, Depth]; `packed` has Depth * padded(n) elements.
+// Lower triangle of G += X Xᵀ, or of G = X Xᵀ unless `add`, X [n, Depth]; `packed` has Depth * padded(n) elements.
 template <class T, int Depth>
-void add_lower_gram(std::size_t n, T const* x, T* g, T* packed, int most_threads) {
+void add_lower_gram(std::size_t n, T const* x, T* g, T* packed, int most_threads, bool add) {
   pack_gram<T, Depth>(n, x, packed);
-  deal_rows(n, 48, n * n / 2 * Depth, most_threads, [&](std::size_t, std::size_t begin, std::size_t end) {
-    lower_tiles<T, Depth>(begin, end, 1, x, packed,
-                          [&]<int Rows, int V>(simd<T>(&acc)[Rows][V], std::size_t row, std::size_t column) {
-                            for (std::size_t i = 0; i < Rows; ++i)
-                              update_row<T>(acc[i], g + (row + i) * n, column, n,
-                                            [](simd<T> a, simd<T> old, std::size_t) { return old + a; });
-                          });
+  auto const before = [=](std::size_t row) { return std::min(row, n); };
+  deal_rows(n, 96, n * n / 2 * Depth, most_threads, [&](std::size_t, std::size_t begin, std::size_t end) {
+    gram_tiles<T, Depth>(begin, end, x, packed, before, [=]<int Rows>(constant<Rows>, std::size_t row) {
+      return [=]<int V>(simd<T>(&acc)[Rows][V], std::size_t column) {
+        auto const sum = [](simd<T> a, simd<T> old, std::size_t) { return old + a; };
+        for (std::size_t i = 0; i < Rows; ++i) {
+          T* const out = g + (row + i) * n;
+          if (add)
+            update_row<true, T>(acc[i], out, column, n, sum);
+          else
+            update_row<false, T>(acc[i], out, column, n, sum);
+        }
+      };
+    });
   });
 }
 
@@ -184,103 +212,171 @@ struct column_gram {
     return pairs <= nk * p * in * out + nk * nk / 2 * in * out;
   }
 
-  /// Elements of scratch `add` needs.
+  /// Elements of scratch `add` needs: the packed operands, and for each thread a block of samples' rows.
   static constexpr std::size_t scratch_elements(std::size_t n, std::size_t k, std::size_t r, int threads) {
     using detail::padded;
-    std::size_t const nk = n * k, an = n * r, wide = padded<T>(nk * r);
+    std::size_t const nk = n * k;
     if (by_pairs(n, k, r))
-      return padded<T>(an) * In + an * an + wide * Out + static_cast<std::size_t>(threads) * per_thread(k, r) * wide;
+      return padded<T>(n * r) * In + padded<T>(nk * r) * Out +
+             static_cast<std::size_t>(threads) * per_thread(n, k, r).total();
     return std::max(nk * chunk_depth + padded<T>(nk) * chunk_depth, nk * Out + padded<T>(nk) * Out);
   }
 
-  /// G += <T_i, T_j> for the entries on and below the diagonal of G [N K, N K], rows and columns indexed (sample,
-  /// column); those above are unspecified until `mirror`. a is [N, R, In], s is [N, K, R, Out]. With R = 1 this is
-  /// (A Aᵀ + bias) ∘ (S Sᵀ), the Hadamard product taken while a tile of S Sᵀ is in registers: N²K² Out + N² In flops.
-  /// `threads` is the number scratch was sized for.
+  /// G += <T_i, T_j>, or G = <T_i, T_j> unless `add`, for the entries on and below the diagonal of G [N K, N K], rows
+  /// and columns indexed (sample, column); those above are unspecified until `mirror`. a is [N, R, In], s is [N, K, R,
+  /// Out]. With R = 1 this is (A Aᵀ + bias) ∘ (S Sᵀ), the Hadamard product taken while a tile of S Sᵀ is in registers
+  /// and A Aᵀ made for some samples at a time: N²K² Out + N² In flops. `threads` is the number scratch was sized for.
   static void add(std::size_t n, std::size_t k, std::size_t r, T const* a, T const* s, bool bias, T* g, T* scratch,
-                  int threads) {
-    if (n * k * r == 0) return;
+                  int threads, bool add = true) {
+    if (n * k * r == 0) {
+      if (!add) std::fill(g, g + n * k * n * k, T(0));
+      return;
+    }
     if (by_pairs(n, k, r))
-      add_by_pairs(n, k, r, a, s, bias, g, scratch, threads);
+      add_by_pairs(n, k, r, a, s, bias, g, scratch, threads, add);
     else
-      add_by_columns(n, k, r, a, s, bias, g, scratch, threads);
+      add_by_columns(n, k, r, a, s, bias, g, scratch, threads, add);
   }
 
  private:
-  // Samples whose rows of S Sᵀ make a block, and the rows of scratch a thread needs for it.
-  static constexpr std::size_t samples(std::size_t k, std::size_t r) { return (48 + k * r - 1) / (k * r); }
-  static constexpr std::size_t per_thread(std::size_t k, std::size_t r) {
-    return samples(k, r) * ((k > 1 ? r : 0) + (r > 1 ? k : 0));
+  // What a thread needs for a block of samples: their rows of A Aᵀ, those spread over the columns k' (K > 1), and their
+  // part of the result before it is summed over positions (R > 1).
+  struct block {
+    std::size_t samples, wide_a, products, spread, sums;
+    constexpr std::size_t total() const { return products + spread + sums; }
+  };
+  static constexpr block per_thread(std::size_t n, std::size_t k, std::size_t r) {
+    std::size_t const wide = detail::padded<T>(n * k * r), wide_a = detail::padded<T>(n * r);
+    std::size_t const samples = std::min(n, (96 + k * r - 1) / (k * r));
+    return {samples, wide_a, samples * r * wide_a, k > 1 ? samples * r * (wide + width<T>) : 0,
+            r > 1 ? samples * k * wide : 0};
   }
   // Outputs whose columns are formed together, so that a chunk is long enough for a product.
   static constexpr std::size_t chunk = std::clamp(256 / In, 1, Out);
   static constexpr std::size_t chunk_depth = chunk * In;
 
-  static void add_by_pairs(std::size_t n, std::size_t k, std::size_t r, T const* a, T const* s, bool bias, T* g,
-                           T* scratch, int threads) {
-    using namespace detail;
-    std::size_t const an = n * r, rows = n * k * r, wide = padded<T>(rows), nk = n * k;
-    T* const packed_a = scratch;
-    T* const aa = packed_a + padded<T>(an) * In;
-    T* const packed_s = aa + an * an;
-    T* const own = packed_s + wide * Out;
+  // to [n', k, r] = from [n', r], each sample's elements repeated k times; a vector may be written beyond the end.
+  static void spread_columns(std::size_t samples, std::size_t k, std::size_t r, T const* from, T* to) {
+    if (r == 1) {
+      for (std::size_t j = 0; j < samples; ++j, to += k)
+        for (std::size_t c = 0; c < k; c += width<T>) store<T>(to + c, simd<T>(from[j]));
+    } else {
+      for (std::size_t j = 0; j < samples; ++j, from += r)
+        for (std::size_t c = 0; c < k; ++c, to += r) std::copy(from, from + r, to);
+    }
+  }
 
+  // What ends a tile of S Sᵀ: weights, and where the rows of the result lie.
+  template <int Rows>
+  struct weighted_tile {
+    T const* weights[Rows];
+    T* out[Rows];
+    std::size_t columns;
+    bool add;
+
+    template <int V>
+    [[gnu::always_inline]] void operator()(simd<T> (&acc)[Rows][V], std::size_t column) const {
+      if (add)
+        update<true>(acc, column);
+      else
+        update<false>(acc, column);
+    }
+
+   private:
+    template <bool Add, int V>
+    [[gnu::always_inline]] void update(simd<T> (&acc)[Rows][V], std::size_t column) const {
+      constexpr std::size_t w = width<T>;
+      if (column + V * w <= columns) {
+#pragma GCC unroll 16
+        for (int i = 0; i < Rows; ++i) {
+#pragma GCC unroll 8
+          for (int j = 0; j < V; ++j) {
+            std::size_t const at = column + static_cast<std::size_t>(j) * w;
+            simd<T> const factor = load(weights[i] + at);
+            store<T>(out[i] + at, Add ? multiply_add<T>(acc[i][j], factor, load(out[i] + at)) : acc[i][j] * factor);
+          }
+        }
+      } else {
+        for (int i = 0; i < Rows; ++i)
+          detail::update_row<Add, T>(acc[i], out[i], column, columns, [&](simd<T> x, simd<T> old, std::size_t at) {
+            T const* const from = weights[i] + at;
+            return multiply_add<T>(x, at + w <= columns ? load(from) : load_first(from, columns - at), old);
+          });
+      }
+    }
+  };
+
+  static void add_by_pairs(std::size_t n, std::size_t k, std::size_t r, T const* a, T const* s, bool bias, T* g,
+                           T* scratch, int threads, bool add) {
+    using namespace detail;
+    constexpr std::size_t panel = gram_panels<T>::panel_width;
+    std::size_t const an = n * r, kr = k * r, rows = n * kr, wide = padded<T>(rows), nk = n * k;
+    block const size = per_thread(n, k, r);
+    T* const packed_a = scratch;
+    T* const packed_s = packed_a + padded<T>(an) * In;
+    T* const own = packed_s + wide * Out;
     pack_gram<T, In>(an, a, packed_a);
-    deal_rows(an, 48, an * an / 2 * In, threads, [&](std::size_t, std::size_t begin, std::size_t end) {
-      simd<T> const one(T(bias ? 1 : 0));
-      lower_tiles<T, In>(begin, end, 1, a, packed_a,
-                         [&]<int Rows, int V>(simd<T>(&acc)[Rows][V], std::size_t row, std::size_t column) {
-                           for (std::size_t i = 0; i < Rows; ++i)
-                             update_row<T>(acc[i], aa + (row + i) * an, column, an,
-                                           [&](simd<T> x, simd<T>, std::size_t) { return x + one; });
-                         });
-    });
-    mirror(aa, an);
     pack_gram<T, Out>(rows, s, packed_s);
 
     // Row (n, k, r) of S Sᵀ is weighted by row (n, r) of A Aᵀ, spread over k', and lands in row (n, k) of the
     // result: in G itself, or in `sums`, still to be summed over r'.
-    std::size_t const block = samples(k, r);
-    deal_rows(n, block, rows * rows / 2 * Out, threads, [&](std::size_t thread, std::size_t begin, std::size_t end) {
-      T* const spread = own + thread * per_thread(k, r) * wide;
-      T* const sums = spread + (k > 1 ? block * r * wide : 0);
-      std::size_t const row_end = end * k * r;
+    auto const work = rows * rows / 2 * Out + an * an / 2 * In;
+    deal_rows(n, size.samples, work, threads, [&](std::size_t thread, std::size_t begin, std::size_t end) {
+      T* const products = own + thread * size.total();
+      T* const spread = products + size.products;
+      T* const sums = spread + size.spread;
+      std::size_t const row_end = end * kr;
+      // S Sᵀ has tiles that meet the lower triangle of squares of R rows; what of A Aᵀ these ask for.
+      auto const past = [=](std::size_t row) { return std::min((row + r - 1) / r * r, rows); };
+      std::size_t const samples = std::min(n, (past(row_end) + panel) / kr + 1);
+      simd<T> const one(T(bias ? 1 : 0));
+      gram_tiles<T, In>(
+          begin * r, end * r, a, packed_a, [&](std::size_t) { return samples * r; },
+          [=]<int Rows>(constant<Rows>, std::size_t row) {
+            T* const out = products + (row - begin * r) * size.wide_a;
+            return [=]<int V>(simd<T>(&acc)[Rows][V], std::size_t column) {
+#pragma GCC unroll 16
+              for (int i = 0; i < Rows; ++i) {
+#pragma GCC unroll 8
+                for (int j = 0; j < V; ++j)
+                  store<T>(out + static_cast<std::size_t>(i) * size.wide_a + column + j * width<T>, acc[i][j] + one);
+              }
+            };
+          });
+      T const* weights = products;
+      std::size_t weights_row = size.wide_a;
       if (k > 1) {
-        std::size_t const limit = std::min(n, (row_end + gram_panels<T>::panel_width) / (k * r) + 1);
-        for (std::size_t i = 0; i < (end - begin) * r; ++i) {
-          T const* from = aa + (begin * r + i) * an;
-          T* to = spread + i * wide;
-          for (std::size_t j = 0; j < limit; ++j, from += r)
-            for (std::size_t c = 0; c < k; ++c, to += r) std::copy(from, from + r, to);
-        }
+        weights = spread;
+        weights_row = wide + width<T>;
+        for (std::size_t i = 0; i < (end - begin) * r; ++i)
+          spread_columns(samples, k, r, products + i * size.wide_a, spread + i * weights_row);
       }
       if (r > 1) std::fill(sums, sums + (end - begin) * k * wide, T(0));
-      lower_tiles<T, Out>(begin * k * r, row_end, r, s, packed_s,
-                          [&]<int Rows, int V>(simd<T>(&acc)[Rows][V], std::size_t row, std::size_t column) {
-                            for (std::size_t i = 0; i < Rows; ++i) {
-                              std::size_t const at = row + i, a_row = at / (k * r) * r + at % r;
-                              T const* const weights = k > 1 ? spread + (a_row - begin * r) * wide : aa + a_row * an;
-                              T* const out = r > 1 ? sums + (at / r - begin * k) * wide : g + at * nk;
-                              update_row<T>(acc[i], out, column, rows, [&](simd<T> x, simd<T> old, std::size_t j) {
-                                return multiply_add<T>(
-                                    x, j + width<T> <= rows ? load(weights + j) : load_first(weights + j, rows - j),
-                                    old);
-                              });
-                            }
-                          });
+
+      gram_tiles<T, Out>(begin * kr, row_end, s, packed_s, past, [=]<int Rows>(constant<Rows>, std::size_t row) {
+        weighted_tile<Rows> tile;
+        for (std::size_t i = 0; i < Rows; ++i) {
+          std::size_t const at = row + i - begin * kr;  // (sample, k, r) in the block
+          tile.weights[i] = weights + (at / kr * r + at % r) * weights_row;
+          tile.out[i] = r > 1 ? sums + at / r * wide : g + (row + i) * nk;
+        }
+        tile.columns = rows;
+        tile.add = add || r > 1;
+        return tile;
+      });
       if (r > 1)
         for (std::size_t i = begin * k; i < end * k; ++i)
           for (std::size_t j = 0; j <= i; ++j) {
             T const* const from = sums + (i - begin * k) * wide + j * r;
-            T total = 0;
+            T total = add ? g[i * nk + j] : T(0);
             for (std::size_t q = 0; q < r; ++q) total += from[q];
-            g[i * nk + j] += total;
+            g[i * nk + j] = total;
           }
     });
   }
 
   static void add_by_columns(std::size_t n, std::size_t k, std::size_t r, T const* a, T const* s, bool bias, T* g,
-                             T* scratch, int threads) {
+                             T* scratch, int threads, bool add) {
     using p = panels<T, In>;
     std::size_t const nk = n * k;
     T* const columns = scratch;  // [N K, chunk, In]
@@ -303,13 +399,13 @@ struct column_gram {
                   });
                 });
           });
-      detail::add_lower_gram<T, static_cast<int>(chunk_depth)>(nk, columns, g, packed, threads);
+      detail::add_lower_gram<T, static_cast<int>(chunk_depth)>(nk, columns, g, packed, threads, add || first > 0);
     }
     if (bias) {
       T* const sums = scratch;  // [N K, Out]
       std::fill(sums, sums + nk * Out, T(0));
       for (std::size_t i = 0; i < nk; ++i) add_column_sums<T, Out>(r, s + i * r * Out, sums + i * Out);
-      detail::add_lower_gram<T, Out>(nk, sums, g, sums + nk * Out, threads);
+      detail::add_lower_gram<T, Out>(nk, sums, g, sums + nk * Out, threads, true);
     }
   }
 };
