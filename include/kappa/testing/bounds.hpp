@@ -189,8 +189,12 @@ auto instances_of(sweep const& plan = {}) {
 }  // namespace testing
 }  // namespace kappa::inline KAPPA_ARCH
 
-/// Assertions print a statement by its name.
+/// Assertions print a statement by its name, a linear network by its widths.
 template <kappa::theory::statement S>
 struct Catch::StringMaker<S, void> {
   static std::string convert(S const&) { return S::name; }
+};
+template <kappa::theory::linear_network Net>
+struct Catch::StringMaker<Net, void> {
+  static std::string convert(Net const&) { return kappa::testing::detail::name_of_network<Net>(); }
 };
