@@ -1,7 +1,9 @@
 // The condition number of a linear network's Gauss-Newton matrix beside what theory says about it: what
 // docs/conditioning.md quotes. Returns 1 when a bound is violated.
 
+#include <cmath>
 #include <cstdio>
+#include <string_view>
 
 #include <kappa/declare.hpp>
 #include <kappa/testing/random_instance.hpp>
@@ -22,6 +24,13 @@ static_assert(theory::generic_rank<wide>() == 200);    // k d: the Gauss-Newton 
 static_assert(theory::generic_rank<narrow>() == 125);  // r (d + k - r) behind a bottleneck r
 // [/networks]
 
+// [bounds_for]
+static_assert(theory::bounds_for<wide>::contains<theory::lemma_2_t>);
+static_assert(!theory::bounds_for<deep>::contains<theory::lemma_2_t>);
+constexpr theory::refused_statement why = theory::refusals_for<deep>()[0];  // "4 dense layers: Lemma 2 is for 2, ..."
+// [/bounds_for]
+static_assert(std::string_view(why.reason.s).starts_with("4 dense layers: Lemma 2 is for 2"));
+
 template <class Net>
 bool report(char const* title, double data_condition) {
   auto const [theta, inputs] = testing::draw<Net>(
@@ -35,6 +44,52 @@ bool report(char const* title, double data_condition) {
     if (b.claims == theory::relation::lower_bound && b.slack > 1 + 1e-9) return false;
   }
   return true;
+}
+
+bool hypotheses() {
+  auto const [theta, inputs] = testing::draw<wide>({.seed = 2, .samples = 200, .data_condition = 100});
+  // [hypotheses]
+  auto const summary = theory::condition_report<wide>(theta, inputs);
+  for (theory::reported_bound const& b : summary.bounds)
+    for (theory::checked_hypothesis const& c : b.checks)
+      std::printf("%s: %s %s, for %s\n", b.name, c.says, c.holds ? "holds" : "does not hold", c.gives);
+  // [/hypotheses]
+  // [whitening]
+  auto const white = theory::condition_report<wide>(theta, theory::whitened(inputs));  // X Σ^{-1/2}
+  auto const centred = theory::covariance_of(inputs, theory::centring::mean);
+  matrix<double> const root = centred.square_root();  // by eigendecomposition
+  // [/whitening]
+  double worst = 0;  // on white data Lemma 2, the first statement, is an equality
+  if (!white.bounds.empty()) worst = std::abs(white.bounds.front().slack - 1);
+  return worst < 1e-9 && root.shape(0) == 20;
+}
+
+bool in_intervals() {
+  auto const [theta, inputs] = testing::draw<deep>({.seed = 2, .samples = 60, .data_condition = 100});
+  // [intervals]
+  theory::linear_gauss_newton<deep> const g(theta, theory::covariance_of(inputs));
+  theory::enclosed_gauss_newton const in(g);
+  theory::interval const exact = in.condition_number();                // holds κ(G) of exactly these numbers
+  theory::interval const seven = theory::eq_7_t::value(in);            // holds what Eq. (7) says
+  bool const proved = in.decided() && exact.upper() <= seven.lower();  // ranks are proved, too
+  // [/intervals]
+  std::printf("kappa in [%.10g, %.10g], Eq. (7) in [%.10g, %.10g]: %s\n", exact.lower(), exact.upper(), seven.lower(),
+              seven.upper(), proved ? "proved" : "not proved");
+  return proved;
+}
+
+bool without_the_matrix() {
+  auto const [theta, inputs] =
+      testing::draw<deep>({.seed = 2, .samples = 60, .law = testing::weights::gaussian, .data_condition = 100});
+  theory::linear_gauss_newton<deep> const g(theta, theory::covariance_of(inputs));
+  // [matrix_free]
+  auto const found = theory::condition_number_matrix_free(g);  // products with Σ A_l ⊗ C_l only
+  std::printf("kappa %.10g by %zu products; never below that and never above %.4g\n", found.value(), found.products,
+              found.limit());
+  std::printf("an eigenvalue within %.1e of %.10g, another within %.1e of %.10g\n", found.largest.residual,
+              found.largest.value, found.smallest.residual, found.smallest.value);
+  // [/matrix_free]
+  return std::abs(found.value() / g.condition_number() - 1) < 1e-9;
 }
 
 bool one_by_one() {
@@ -60,5 +115,6 @@ int main() {
   good = report<deep>("20-60-60-60-10, data of condition number 100", 100) && good;
   good = report<skipping>("20=20=20=20-10, residual layers, data of condition number 100", 100) && good;
   good = one_by_one() && good;
+  good = hypotheses() && in_intervals() && without_the_matrix() && good;
   return good ? 0 : 1;
 }
