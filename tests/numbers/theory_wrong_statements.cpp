@@ -322,6 +322,18 @@ TEST_CASE("False: cov ** 1/2 is the covariance's square root") {
   CHECK(ratios[30] > 20);  // the reference's median is 134, for wider layers
 }
 
+TEST_CASE("False: a symmetric eigensolver, or a ratio of singular values, on a product that is not symmetric") {
+  // k = 1, m = 1, unit weights: M = I + 1 1ᵀ, and the code takes M Σ for Σ^½ M Σ^½.
+  std::vector<double> const s{1, 100};
+  double const exact = brute_kappa({rows({{1, 1}}), rows({{1}})}, s);
+  auto const right = eigenvalues(rows({{2, 10}, {10, 200}}));
+  CHECK(std::abs(right(0) / right(1) / exact - 1) <= 1e-10);
+  auto const triangle = eigenvalues(rows({{2, 1}, {1, 200}}));  // the lower triangle of M Σ, read as symmetric
+  CHECK(triangle(0) / triangle(1) < 0.8 * exact);
+  auto const singular = eigenvalues(gram(rows({{2, 100}, {1, 200}})));
+  CHECK(std::sqrt(singular(0) / singular(1)) > 1.2 * exact);
+}
+
 TEST_CASE("False: the product bound with squares for inverse squares of the hidden layers") {
   // Aligned layers, white data: the product bound is an equality, and the slip falls below it. Hidden layer 0.1 I.
   std::vector<matrix<double>> const layers{diagonal({1, 0.5}), diagonal({0.1, 0.1}), diagonal({1, 0.5})};
