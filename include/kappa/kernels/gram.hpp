@@ -30,6 +30,18 @@ void deal_rows(std::size_t n, std::size_t block, std::size_t work, int most_thre
   });
 }
 
+// to = fromᵀ for squares of a vector's width, in registers.
+template <class T>
+[[gnu::always_inline]] inline void transpose_square(T const* from, T* to, std::size_t ld) {
+  constexpr std::size_t w = static_cast<std::size_t>(width<T>);
+  simd<T> x[w];
+#pragma GCC unroll 16
+  for (std::size_t q = 0; q < w; ++q) x[q] = load(from + q * ld);
+  transpose<T>(x);
+#pragma GCC unroll 16
+  for (std::size_t q = 0; q < w; ++q) store<T>(to + q * ld, x[q]);
+}
+
 }  // namespace detail
 
 /// Copies the triangle below the diagonal of G [n, n] (leading dimension ld) to the one above.
@@ -40,18 +52,11 @@ void mirror(T* g, std::size_t n, std::size_t ld) {
   // cache lines are read and written whole.
   constexpr std::size_t block = 128 / sizeof(T);
   std::size_t const whole = n / w * w;
-  auto const square = [=](std::size_t i, std::size_t j) {
-    simd<T> x[w];
-#pragma GCC unroll 16
-    for (std::size_t q = 0; q < w; ++q) x[q] = load(g + (j + q) * ld + i);
-    transpose<T>(x);
-#pragma GCC unroll 16
-    for (std::size_t q = 0; q < w; ++q) store<T>(g + (i + q) * ld + j, x[q]);
-  };
   detail::deal_rows(whole, block, n * n, threads(), [&](std::size_t, std::size_t begin, std::size_t end) {
     for (std::size_t to = begin; to < whole; to += block)
       for (std::size_t i = begin; i < end; i += w)
-        for (std::size_t j = std::max(to, i + w); j < std::min(to + block, whole); j += w) square(i, j);
+        for (std::size_t j = std::max(to, i + w); j < std::min(to + block, whole); j += w)
+          detail::transpose_square(g + j * ld + i, g + i * ld + j, ld);
   });
   for (std::size_t i = 0; i < n; ++i) {
     for (std::size_t j = i + 1; j < std::min(n, i / w * w + w); ++j) g[i * ld + j] = g[j * ld + i];
@@ -62,6 +67,46 @@ template <class T>
 void mirror(T* g, std::size_t n) {
   mirror(g, n, n);
 }
+
+namespace detail {
+
+// The last row of a second moment in homogeneous coordinates.
+template <class T, int D>
+void append_one(std::size_t rows, T const* x, T scale, T* m, bool add) {
+  T* const row = m + D * std::size_t{D + 1};
+  if (!add) std::fill(row, row + D + 1, T(0));
+  add_column_sums<T, D>(rows, x, row, scale);
+  row[D] += scale * static_cast<T>(rows);
+}
+
+// Panels of a symmetric product's lower triangle: those of parts [begin, end), dealt back and forth so that threads
+// share long and short ones evenly. What is finished below the diagonal goes above it while it is near.
+template <class T>
+struct mirrored_panels {
+  T* m;
+  std::size_t ld, begin, end, parts;
+
+  bool wants(int panel) const {
+    std::size_t const at = static_cast<std::size_t>(panel) % (2 * parts);
+    std::size_t const part = at < parts ? at : 2 * parts - 1 - at;
+    return begin <= part && part < end;
+  }
+  void finish(int first, int last, int column, int columns) const {
+    constexpr int w = width<T>;
+    auto const at = [this](int i, int j) { return m + static_cast<std::size_t>(i) * ld + j; };
+    int i = std::max(first, column + columns);  // the square on the diagonal is whole
+    for (; i + w <= last; i += w) {
+      int j = column;
+      for (; j + w <= column + columns; j += w) transpose_square(at(i, j), at(j, i), ld);
+      for (; j < column + columns; ++j)
+        for (int q = i; q < i + w; ++q) *at(j, q) = *at(q, j);
+    }
+    for (; i < last; ++i)
+      for (int j = column; j < column + columns; ++j) *at(j, i) = *at(i, j);
+  }
+};
+
+}  // namespace detail
 
 /// M += scale Σ x xᵀ over the rows of x [rows, D]; `homogeneous` appends a one to every x, so that M is
 /// [D + 1, D + 1] and its last row holds the scaled column sums. M must be symmetric on entry and is on return; without
@@ -76,27 +121,22 @@ void second_moment(std::size_t rows, T const* x, T scale, T* m, bool homogeneous
   }
   if constexpr (Route == route::blas) {
     syrk<T>(taken::transposed, D, rows, scale, x, D, T(add ? 1 : 0), m, order);
+    if (homogeneous) detail::append_one<T, D>(rows, x, scale, m, add);
+    mirror(m, order, order);
   } else {
     using columns = typename transposed_tiles<T, D, D>::columns;
     std::size_t const work = rows * static_cast<std::size_t>(D) * static_cast<std::size_t>(D) / 2;
     std::size_t const parts =
         std::min({static_cast<std::size_t>(threads()), 1 + (work >> 20), static_cast<std::size_t>(columns::count)});
     parallel_ranges(parts, 1, 1, [&](std::size_t begin, std::size_t end) {
-      // panels are dealt back and forth, so that threads share long and short ones evenly
-      auto const dealt = [&](int panel) {
-        std::size_t const at = static_cast<std::size_t>(panel) % (2 * parts);
-        std::size_t const to = at < parts ? at : 2 * parts - 1 - at;
-        return begin <= to && to < end;
-      };
-      multiply_transposed<T, D, D, true>(rows, x, x, m, order, scale, 0, columns::count, add, dealt);
+      multiply_transposed<T, D, D, true>(rows, x, x, m, order, scale, 0, columns::count, add,
+                                         detail::mirrored_panels<T>{m, order, begin, end, parts});
     });
+    if (homogeneous) {
+      detail::append_one<T, D>(rows, x, scale, m, add);
+      for (std::size_t i = 0; i < D; ++i) m[i * order + D] = m[D * order + i];
+    }
   }
-  if (homogeneous) {
-    if (!add) std::fill(m + D * order, m + order * order, T(0));
-    add_column_sums<T, D>(rows, x, m + D * order, scale);
-    m[D * order + D] += scale * static_cast<T>(rows);
-  }
-  mirror(m, order, order);
 }
 
 namespace detail {

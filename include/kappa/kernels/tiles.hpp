@@ -377,26 +377,43 @@ template <class Tiles, class T>
   }
 }
 
-/// Owns every panel.
-struct every_panel {
-  constexpr bool operator()(int) const { return true; }
+/// What a product's caller has to say on a panel of C: everything is wanted, and nothing follows.
+struct plain_panels {
+  /// Whether the panel is wanted.
+  constexpr bool wants(int /*panel*/) const { return true; }
+  /// Follows when C's rows [first, last) have got their final values in columns [column, column + columns).
+  constexpr void finish(int /*first*/, int /*last*/, int /*column*/, int /*columns*/) const {}
 };
 
 /// C += scale Aᵀ B, or C = scale Aᵀ B unless `add`, for A [depth, Rows] and B [depth, Columns] whose rows lie StrideA
 /// and StrideB apart, C [Rows, Columns] with leading dimension ld; only those panels [first, last) of the columns that
-/// the caller `owns`. `Lower`: tiles wholly above the diagonal are left out.
+/// the caller wants. `Lower`: of a panel only the rows from the one that has the panel's first column on its diagonal.
 template <class T, int Rows, int Columns, bool Lower = false, int StrideA = Rows, int StrideB = Columns,
-          class Owns = every_panel>
+          class Caller = plain_panels>
 void multiply_transposed(std::size_t depth, T const* a, T const* b, T* c, std::size_t ld, T scale, int first, int last,
-                         bool add = true, Owns&& owns = {}) {
+                         bool add = true, Caller const& caller = {}) {
   using tiles = transposed_tiles<T, Rows, Columns>;
   using p = typename tiles::columns;
-  // out (+)= scale times what `multiply` accumulates
-  auto const tile = [&]<int R, int Vectors, int Tail>(constant<R>, constant<Vectors>, constant<Tail>, T* out,
-                                                      bool present, auto&& multiply) {
+  // C (+)= scale times what `multiply` accumulates
+  auto const tile = [&]<int R, int Vectors, int Tail>(constant<R>, int row, constant<Vectors>, constant<Tail>,
+                                                      int column, bool present, auto&& multiply) {
+    T* const out = c + static_cast<std::size_t>(row) * ld + column;
     simd<T> acc[R][Vectors];
     begin_tile<Tail, T>(acc, start::zero, nullptr, 0);
     multiply(acc);
+    if (Lower && row < column) {  // the rows before the diagonal are somebody else's
+#pragma GCC unroll 16
+      for (int i = 0; i < R; ++i) {
+        if (row + i < column) continue;
+        simd<T> old[1][Vectors], mine[1][Vectors];
+        T* const to = out + static_cast<std::size_t>(i) * ld;
+        begin_tile<Tail, T>(old, present ? start::present : start::zero, to, ld);
+#pragma GCC unroll 8
+        for (int j = 0; j < Vectors; ++j) mine[0][j] = multiply_add<T>(simd<T>(scale), acc[i][j], old[0][j]);
+        end_tile<Tail, T>(mine, to, ld);
+      }
+      return;
+    }
     simd<T> before[R][Vectors];
     begin_tile<Tail, T>(before, present ? start::present : start::zero, out, ld);
     simd<T> const factor(scale);
@@ -407,11 +424,13 @@ void multiply_transposed(std::size_t depth, T const* a, T const* b, T* c, std::s
     }
     end_tile<Tail, T>(acc, out, ld);
   };
-  auto const at = [=](int row, int column) { return c + static_cast<std::size_t>(row) * ld + column; };
   std::size_t const chunks = (depth + tiles::depth - 1) / tiles::depth, chunk = (depth + chunks - 1) / chunks;
   for (std::size_t k = 0; k < depth; k += chunk) {
     std::size_t const steps = std::min(chunk, depth - k);
-    bool const present = add || k > 0;
+    bool const present = add || k > 0, final = k + steps == depth;
+    auto const finish = [&]<int Vectors, int Tail>(constant<Vectors>, constant<Tail>, int column, int from, int to) {
+      if (final) caller.finish(tiles::first_row(from), tiles::first_row(to), column, (Vectors - 1) * width<T> + Tail);
+    };
     if constexpr (tiles::copies) {
       // Strips of A are copied in groups that stay in the second-level cache.
       constexpr std::size_t room = 96 * 1024 / sizeof(T);
@@ -424,12 +443,12 @@ void multiply_transposed(std::size_t depth, T const* a, T const* b, T* c, std::s
         copy_strips<tiles>(steps, StrideA, a + k * StrideA, from, to, strips);
         in_panels<p, T>(first, last, [&]<int Vectors, int Tail>(constant<Vectors> v, constant<Tail> tail, int panel) {
           int const column = panel * p::panel_width;
-          if ((Lower && tiles::first_row(to) <= column) || !owns(panel)) return;
+          if ((Lower && tiles::first_row(to) <= column) || !caller.wants(panel)) return;
           int const begin = Lower ? std::max(from, column / tiles::rows) : from;
           T const* strip = strips + static_cast<std::size_t>(begin - from) * tiles::rows * steps;
           bool copied = false;
           tiles::in_strips(begin, to, [&]<int R>(constant<R> rows, int row) {
-            tile(rows, v, tail, at(row, column), present, [&](auto& acc) {
+            tile(rows, row, v, tail, column, present, [&](auto& acc) {
               if (copied)
                 multiply_tile<width<T>, T>(acc, steps, strip, 1, R, copy, Vectors * width<T>);
               else
@@ -439,17 +458,19 @@ void multiply_transposed(std::size_t depth, T const* a, T const* b, T* c, std::s
             copied = true;
             strip += tiles::rows * steps;
           });
+          finish(v, tail, column, begin, to);
         });
       }
     } else {
       in_panels<p, T>(first, last, [&]<int Vectors, int Tail>(constant<Vectors> v, constant<Tail> tail, int panel) {
-        if (!owns(panel)) return;
-        int const column = panel * p::panel_width;
-        tiles::in_strips(Lower ? column / tiles::rows : 0, tiles::count, [&](auto rows, int row) {
-          tile(rows, v, tail, at(row, column), present, [&](auto& acc) {
+        if (!caller.wants(panel)) return;
+        int const column = panel * p::panel_width, begin = Lower ? column / tiles::rows : 0;
+        tiles::in_strips(begin, tiles::count, [&](auto rows, int row) {
+          tile(rows, row, v, tail, column, present, [&](auto& acc) {
             multiply_tile<Tail, T>(acc, steps, a + k * StrideA + row, 1, StrideA, b + k * StrideB + column, StrideB);
           });
         });
+        finish(v, tail, column, begin, tiles::count);
       });
     }
   }
