@@ -12,6 +12,7 @@
 #include <string>
 
 #if __has_include(<catch2/catch_all.hpp>)
+#include <catch2/catch_tostring.hpp>
 #include <catch2/generators/catch_generators.hpp>
 #include <catch2/matchers/catch_matchers_templated.hpp>
 #else
