@@ -2,8 +2,11 @@
 /// \file
 /// Times kappa's quantities on one objective.
 
+#include <kappa/algebra/operations.hpp>
 #include <kappa/declare.hpp>
 #include <kappa/derive/derive.hpp>
+#include <kappa/derive/directions.hpp>
+#include <kappa/methods/directional_newton.hpp>
 
 #include "timing.hpp"
 
@@ -32,34 +35,67 @@ struct kappa_flops {
       total += n * ((p.widths[l - 1] + 1.0) * (p.widths[l - 1] + 1.0) + k * p.widths[l] * p.widths[l]);
     return total;
   }
+  double diagonal() const {
+    double total = roots();
+    for (std::size_t l = 1; l < p.widths.size(); ++l) total += 2 * n * p.widths[l - 1] * p.widths[l];
+    return total;
+  }
   /// Forward with the direction's tangents, then the gradient's way back.
   double ggn_product() const { return n * (3 * layer_flops(p) + 2 * layer_flops(p, 2)); }
 };
 
-template <class Objective, class... Quantities>
-void time_quantities(benchmark::State& state, problem const& p, std::size_t n, double flops,
-                     Quantities const&... quantities) {
-  auto const theta = parameters(p);
-  auto const x = inputs(p, n);
-  auto const classes = labels(p, n);
-  auto const vectors = targets(p, n);
-  auto const b = [&] {
+/// The network's parameters and one batch of random data.
+template <class Objective>
+struct inputs_of {
+  std::vector<float> theta, x;
+  std::vector<int> classes;
+  std::vector<float> vectors;
+
+  inputs_of(problem const& p, std::size_t n)
+      : theta(parameters(p)), x(inputs(p, n)), classes(labels(p, n)), vectors(targets(p, n)) {}
+  auto batch() const {
     if constexpr (Objective::loss::takes_labels)
       return kappa::batch(x, classes);
     else
       return kappa::batch(x, vectors);
-  }();
+  }
+};
+
+/// Times `derive` into a workspace, and what `then` makes of its result.
+template <class Objective, class Then, class... Quantities>
+void time_derivation(benchmark::State& state, problem const& p, std::size_t n, double flops, Then const& then,
+                     Quantities const&... quantities) {
+  inputs_of<Objective> const in(p, n);
+  auto const b = in.batch();
   auto work = kappa::workspace_for<Objective, float>(n, quantities...);
-  kappa::derive(work, theta, b, quantities...);  // touches the workspace's pages
+  then(kappa::derive(work, in.theta, b, quantities...));  // touches the workspace's pages
   for ([[maybe_unused]] auto const& step : state) {
-    auto q = kappa::derive(work, theta, b, quantities...);
+    auto q = kappa::derive(work, in.theta, b, quantities...);
     benchmark::DoNotOptimize(q);
+    then(q);
     benchmark::ClobberMemory();
   }
   if constexpr ((std::same_as<Quantities, kappa::gradient_t> || ...))
-    state.counters["gradient_norm"] = norm(kappa::derive(work, theta, b, quantities...)[kappa::gradient]);
-  state.counters["mflop"] = flops * 1e-6;
-  state.counters["gflops"] = benchmark::Counter(flops * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
+    state.counters["gradient_norm"] = norm(kappa::derive(work, in.theta, b, quantities...)[kappa::gradient]);
+  if (flops > 0) {
+    state.counters["mflop"] = flops * 1e-6;
+    state.counters["gflops"] = benchmark::Counter(flops * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
+  }
+}
+
+/// Times LAPACK's eigenvalues, without vectors, of a matrix as large as the Gram matrix.
+template <class Objective>
+void time_lapack(benchmark::State& state, problem const& p, std::size_t n) {
+  inputs_of<Objective> const in(p, n);
+  auto const q = kappa::derive<Objective>(in.theta, in.batch(), kappa::ggn);
+  auto const gram = q[kappa::ggn].root().gram();
+  auto const order = q[kappa::ggn].root().columns();
+  auto whole = kappa::zeros<float>(order, order);
+  for ([[maybe_unused]] auto const& step : state) {
+    std::copy(gram.begin(), gram.end(), whole.data());
+    auto values = kappa::lapack::symmetric_eigenvalues(whole);
+    benchmark::DoNotOptimize(values);
+  }
 }
 
 /// Registers `task/network/batch/kappa` for every task and batch size.
@@ -71,18 +107,44 @@ void register_kappa(problem const& p) {
     auto const n = static_cast<std::size_t>(batch_size);
     kappa_flops const flops{p, static_cast<double>(n), static_cast<double>(Objective::root_columns)};
     double const first = gradient_flops(p, n);
-    auto const add = [&](char const* task, double work, auto const&... quantities) {
-      timed(benchmark::RegisterBenchmark(
-                (task + ("/" + p.name + "/") + std::to_string(n) + "/kappa").c_str(),
-                [=](benchmark::State& state) { time_quantities<Objective>(state, p, n, work, quantities...); })
+    auto const keep = [&](char const* task, auto const& f) {
+      timed(benchmark::RegisterBenchmark((task + ("/" + p.name + "/") + std::to_string(n) + "/kappa").c_str(), f)
                 ->Unit(benchmark::kMicrosecond));
+    };
+    auto const add_then = [&](char const* task, double work, auto const& then, auto const&... quantities) {
+      keep(task, [=](benchmark::State& state) { time_derivation<Objective>(state, p, n, work, then, quantities...); });
+    };
+    auto const add = [&](char const* task, double work, auto const&... quantities) {
+      add_then(
+          task, work, [](auto const&) {}, quantities...);
     };
     add("gradient", first, loss_value, gradient);
     add("gradient+norms", first + flops.norms(), loss_value, gradient, per_sample_gradient_norms);
+    add("gradient+diagonal", first + flops.diagonal(), loss_value, gradient, ggn_diagonal);
     add("gradient+kfac", first + flops.kfac(), loss_value, gradient, kfac<expand>);
-    add("ggn_gram", flops.ggn(), ggn);
     static auto const direction = parameters(p);
     add("ggn_product", flops.ggn_product(), ggn_vector_product(direction));
+    add("ggn_gram", flops.ggn(), ggn);
+    if (p.widths.back() < 2) continue;
+    // What is made of the Gram matrix: no count of flops, because these iterate.
+    constexpr std::size_t count = 10;
+    keep("lapack_values", [=](benchmark::State& state) { time_lapack<Objective>(state, p, n); });
+    add_then(
+        "eigenvalues", 0, [](auto const& q) { benchmark::DoNotOptimize(eigenvalues(q[ggn])); }, ggn);
+    add_then(
+        "top_eigenpairs", 0, [](auto const& q) { benchmark::DoNotOptimize(top_eigenpairs(q[ggn], count)); }, ggn);
+    add_then(
+        "directions", 0, [](auto const& q) { benchmark::DoNotOptimize(directional_derivatives_of(q, count)); },
+        gradient, ggn);
+    add_then(
+        "newton", 0,
+        [](auto const& q) {
+          benchmark::DoNotOptimize(directional_newton_step_of(q, ggn, leading{count}, constant_damping{1e-2}));
+        },
+        gradient, ggn);
+    add_then(
+        "ekfac", 0, [](auto const& q) { benchmark::DoNotOptimize(q[ekfac<expand>]); }, loss_value, gradient,
+        ekfac<expand>);
   }
 }
 

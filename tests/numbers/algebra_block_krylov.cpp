@@ -120,6 +120,17 @@ TEST_CASE("copies of a multiple eigenvalue are all found") {
   auto const a = with_spectrum<double>(values, 9);
   auto const p = leading_eigenpairs(elements(a), 200, 12, {.block = 8});  // more copies than a block holds
   for (std::size_t r = 0; r < 12; ++r) CHECK(std::abs(p.values(r) - 3) < 1e-9);
+
+  // Copies beside a spread of other eigenvalues, where the space is never invariant.
+  std::vector<double> beside(400);
+  for (std::size_t i = 0; i < beside.size(); ++i) beside[i] = 1 / (1 + 0.05 * static_cast<double>(i));
+  for (std::size_t i = 0; i < 10; ++i) beside[i] = 3;
+  std::ranges::sort(beside, std::greater{});
+  auto const b = with_spectrum<double>(beside, 10);
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    auto const q = leading_eigenpairs(elements(b), 400, 12, {.seed = seed});
+    for (std::size_t r = 0; r < 12; ++r) CHECK(std::abs(q.values(r) - beside[r]) < 1e-9);
+  }
 }
 
 TEST_CASE("leading eigenpairs: small matrices, zero matrices, bad input") {

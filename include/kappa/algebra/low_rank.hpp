@@ -23,6 +23,12 @@ template <class T>
 std::span<T const> as_span(matrix<T> const& m) {
   return elements(m);
 }
+/// To unit length.
+template <class T>
+void normalise(std::span<T> v) {
+  auto const factor = static_cast<T>(1 / std::sqrt(dot<T>(v, v)));
+  for (T& x : v) x *= factor;
+}
 template <class R>
 using gram_span = std::span<typename R::value_type const>;
 }  // namespace detail
@@ -186,13 +192,12 @@ class low_rank {
         found ? std::numeric_limits<T>::epsilon() * static_cast<T>(std::max<std::size_t>(m, 1)) * gram.values(0) : T(0);
     std::size_t rank = 0;
     while (rank < found && gram.values(rank) > threshold) ++rank;
-    eigen_decomposition<T> pairs{zeros<T>(rank), zeros<T>(rank, size())};
+    eigen_decomposition<T> pairs{zeros<T>(rank), unset<T>(rank, size())};
     for (std::size_t r = 0; r < rank; ++r) {
       pairs.values(r) = gram.values(r);
       std::span<T> const row{pairs.vectors.data() + r * size(), size()};
       v.multiply(std::span<T const>{gram.vectors.data() + r * m, m}, row);
-      auto const norm = std::sqrt(detail::dot<T>(row, row));
-      for (auto& x : row) x = static_cast<T>(x / norm);
+      detail::normalise(row);
     }
     return pairs;
   }

@@ -98,16 +98,22 @@ class appended_root {
   std::size_t rows() const { return count; }
   std::size_t columns() const { return values->shape(0); }
   matrix<T> const& gram() const { return *values; }
+  /// y = V c, for one or more vectors c [count, columns] and y [count, rows].
   void multiply(std::span<T const> c, std::span<T> y) const {
     std::fill(y.begin(), y.end(), T(0));
-    T const* from = c.data();
-    for (std::size_t b = 0; b < parts.size(); from += parts[b++]->view.columns())
-      detail::add_columns(parts[b]->view, factors[b], from, y);
+    for (std::size_t i = 0; i < c.size() / columns(); ++i) {
+      T const* from = c.data() + i * columns();
+      for (std::size_t b = 0; b < parts.size(); from += parts[b++]->view.columns())
+        detail::add_columns(parts[b]->view, factors[b], from, y.subspan(i * rows(), rows()));
+    }
   }
+  /// c = Vᵀ x, for one or more vectors.
   void multiply_transposed(std::span<T const> x, std::span<T> c) const {
-    T* to = c.data();
-    for (std::size_t b = 0; b < parts.size(); to += parts[b++]->view.columns())
-      detail::project_columns(parts[b]->view, factors[b], x, to);
+    for (std::size_t i = 0; i < x.size() / rows(); ++i) {
+      T* to = c.data() + i * columns();
+      for (std::size_t b = 0; b < parts.size(); to += parts[b++]->view.columns())
+        detail::project_columns(parts[b]->view, factors[b], x.subspan(i * rows(), rows()), to);
+    }
   }
 
  private:

@@ -154,11 +154,9 @@ auto projected_gradients(Root const& root, Gradients const& gradients, matrix<ty
     auto const inner = cross_gram(v, g);
     lapack::gemm(false, false, k, n, m, root.vectors_factor(), pairs.data(), inner.data(), T(0), projections.data());
   } else {
-    auto direction = zeros<T>(root.rows());
-    for (std::size_t i = 0; i < k; ++i) {
-      root.multiply(std::span<T const>(pairs.data() + i * m, m), elements(direction));
-      gradients.multiply(elements(std::as_const(direction)), std::span<T>(projections.data() + i * n, n));
-    }
+    auto directions = unset<T>(k, root.rows());
+    root.multiply(elements(pairs), elements(directions));
+    gradients.multiply(elements(std::as_const(directions)), elements(projections));
   }
   return projections;
 }
@@ -239,13 +237,9 @@ matrix<T> directions_of(low_rank<Root> const& curvature, directional_derivatives
   if (d.gram_vectors.shape(0) > 0 && d.gram_vectors.shape(1) != m)
     throw shape_mismatch("directions of a root with " + std::to_string(d.gram_vectors.shape(1)) +
                          " columns were asked of one with " + std::to_string(m));
-  auto e = zeros<T>(d.count(), root.rows());
-  for (std::size_t k = 0; k < d.count(); ++k) {
-    std::span<T> const row(e.data() + k * e.shape(1), e.shape(1));
-    root.multiply(std::span<T const>(d.gram_vectors.data() + k * m, m), row);
-    double const length = std::sqrt(detail::dot<T>(row, row));
-    for (T& x : row) x = static_cast<T>(static_cast<double>(x) / length);
-  }
+  auto e = unset<T>(d.count(), root.rows());
+  root.multiply(elements(d.gram_vectors), elements(e));
+  for (std::size_t k = 0; k < d.count(); ++k) detail::normalise(std::span<T>(e.data() + k * e.shape(1), e.shape(1)));
   return e;
 }
 

@@ -47,31 +47,34 @@ class kept_stream {
   std::size_t columns() const { return samples() * per_sample(); }
   double scale() const { return at.scale; }
 
-  /// y = factor V c.
+  /// y = factor V c, for one or more vectors c [count, columns] and y [count, rows].
   void multiply(T factor, std::span<T const> c, std::span<T> y) const {
-    check(c.size(), columns(), y.size(), rows());
-    std::fill(y.begin(), y.end(), T(0));
+    std::size_t const vectors = count_of(c.size(), columns(), y.size(), rows());
     each([&]<parameter_signature W>(std::size_t row, T const* a, T const* s) {
       using kernel = kernels::factors<T, W.inputs, W.outputs>;
-      std::vector<T> scratch(kernel::apply_scratch(at.samples, W.positions, threads()));
-      T* const to = y.data() + row;
-      kernel::combine(at.samples, per_sample(), W.positions, a, s, c.data(), to, W.bias ? to + weight<W> : nullptr,
-                      scratch.data());
+      auto const scratch = room(kernel::apply_scratch(at.samples, W.positions, threads()));
+      for (std::size_t i = 0; i < vectors; ++i) {
+        T* const to = y.data() + i * rows() + row;
+        kernel::combine(at.samples, per_sample(), W.positions, a, s, c.data() + i * columns(), to,
+                        W.bias ? to + weight<W> : nullptr, scratch.get(), false);
+      }
     });
     if (factor != T(1))
       for (T& v : y) v *= factor;
   }
 
-  /// c = factor Vᵀ x.
+  /// c = factor Vᵀ x, for one or more vectors.
   void multiply_transposed(T factor, std::span<T const> x, std::span<T> c) const {
-    check(c.size(), columns(), x.size(), rows());
+    std::size_t const vectors = count_of(c.size(), columns(), x.size(), rows());
     std::fill(c.begin(), c.end(), T(0));
     each([&]<parameter_signature W>(std::size_t row, T const* a, T const* s) {
       using kernel = kernels::factors<T, W.inputs, W.outputs>;
-      std::vector<T> scratch(kernel::apply_scratch(at.samples, W.positions, threads()));
-      T const* const from = x.data() + row;
-      kernel::project(at.samples, per_sample(), W.positions, a, s, from, W.bias ? from + weight<W> : nullptr, c.data(),
-                      scratch.data());
+      auto const scratch = room(kernel::apply_scratch(at.samples, W.positions, threads()));
+      for (std::size_t i = 0; i < vectors; ++i) {
+        T const* const from = x.data() + i * rows() + row;
+        kernel::project(at.samples, per_sample(), W.positions, a, s, from, W.bias ? from + weight<W> : nullptr,
+                        c.data() + i * columns(), scratch.get());
+      }
     });
     if (factor != T(1))
       for (T& v : c) v *= factor;
@@ -83,8 +86,8 @@ class kept_stream {
     in_network([&]<parameter_signature W>(std::size_t p, T const* a, T const* s) {
       if (p != parameter) return;
       using kernel = kernels::factors<T, W.inputs, W.outputs>;
-      std::vector<T> scratch(kernel::gram_scratch(at.samples, per_sample(), W.positions, threads()));
-      kernel::gram(at.samples, per_sample(), W.positions, a, s, W.bias, g.data(), scratch.data());
+      auto const scratch = room(kernel::gram_scratch(at.samples, per_sample(), W.positions, threads()));
+      kernel::gram(at.samples, per_sample(), W.positions, a, s, W.bias, g.data(), scratch.get());
     });
     kernels::mirror(g.data(), columns());
     return g;
@@ -105,12 +108,18 @@ class kept_stream {
   template <parameter_signature W>
   static constexpr std::size_t weight = static_cast<std::size_t>(W.inputs) * static_cast<std::size_t>(W.outputs);
 
-  void check(std::size_t columns_came, std::size_t columns_wanted, std::size_t rows_came,
-             std::size_t rows_wanted) const {
-    if (columns_came != columns_wanted || rows_came != rows_wanted)
+  // Scratch that is not cleared.
+  static std::unique_ptr<T[]> room(std::size_t elements) { return std::make_unique_for_overwrite<T[]>(elements); }
+
+  /// How many vectors came.
+  std::size_t count_of(std::size_t columns_came, std::size_t columns_wanted, std::size_t rows_came,
+                       std::size_t rows_wanted) const {
+    std::size_t const whole = columns_came / columns_wanted;
+    if (columns_came != whole * columns_wanted || rows_came != whole * rows_wanted)
       throw shape_mismatch("a root with " + std::to_string(rows_wanted) + " rows and " +
                            std::to_string(columns_wanted) + " columns met vectors of " + std::to_string(rows_came) +
                            " and " + std::to_string(columns_came) + " elements");
+    return whole;
   }
 
   // f.operator()<signature>(first row, inputs, vectors) for the parameters of the group.
@@ -191,9 +200,10 @@ class ggn_root {
       for (T& v : elements(g)) v *= factor * factor;
     return g;
   }
-  /// y = V c. Costs two passes over the layers' vectors and one gradient's products.
+  /// y = V c, for one or more vectors c [count, columns] and y [count, rows]. Each costs two passes over the layers'
+  /// vectors and a gradient's products.
   void multiply(std::span<T const> c, std::span<T> y) const { stream.multiply(factor, c, y); }
-  /// c = Vᵀ x. The same cost.
+  /// c = Vᵀ x, for one or more vectors. The same cost.
   void multiply_transposed(std::span<T const> x, std::span<T> c) const { stream.multiply_transposed(factor, x, c); }
   /// The layers' inputs and vectors that V consists of; V is `vectors_factor()` times them.
   layer_vectors<T> layer_view() const { return stream.view(); }

@@ -107,9 +107,9 @@ struct factors {
   }
 
   /// y_w [Out, In] += Σ_{nk} c_{nk} T_{nk} and y_b [Out] += Σ_{nk} c_{nk} b_{nk} if not null, for c [N, K]: V c
-  /// without V.
+  /// without V. Without `add`, they are written.
   static void combine(std::size_t n, std::size_t k, std::size_t r, T const* a, T const* s, T const* c, T* y_w, T* y_b,
-                      T* scratch) {
+                      T* scratch, bool add = true) {
     std::size_t const row = r * Out;
     T* const u = scratch + linear::scratch_elements(1);  // Σ_k c_{nk} s_{nk}, [N, R, Out]
     parallel_ranges(n, 1 + (std::size_t{1} << 18) / (k * row), 1, [&](std::size_t begin, std::size_t end) {
@@ -117,7 +117,7 @@ struct factors {
       for (std::size_t i = begin; i < end; ++i)
         for (std::size_t j = 0; j < k; ++j) add_scaled(c[i * k + j], s + (i * k + j) * row, u + i * row, row);
     });
-    linear::weight_gradient(n * r, u, a, y_w, y_b, scratch);
+    linear::weight_gradient(n * r, u, a, y_w, y_b, scratch, add);
   }
 
   /// c [N, K] += <T_{nk}, x_w> + <b_{nk}, x_b>, x_b null for a layer without bias: Vᵀ x without V.

@@ -39,6 +39,12 @@ matrix<T> zeros(std::size_t rows, std::size_t columns) {
   return m;
 }
 
+/// A matrix whose elements are yet to be written, [rows, columns].
+template <class T>
+matrix<T> unset(std::size_t rows, std::size_t columns) {
+  return matrix<T>(typename matrix<T>::shape_type{rows, columns});
+}
+
 /// The elements of an array as one span, in row-major order. The array must outlive the span.
 template <class T, std::size_t Rank>
 std::span<T> elements(xt::xtensor<T, Rank>& a) {
