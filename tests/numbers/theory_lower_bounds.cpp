@@ -46,7 +46,7 @@ TEST_CASE("Lower bounds have no violation on 1,400 random linear networks") {
   auto const plan = testing::sweep{.instances = 100, .seed = 5000};
   for (auto const& t :
        {try_on<linear::all>(theory::rayleigh_bound, plan), try_on<linear::all>(theory::moment_floor, plan),
-        try_on<linear::all>(theory::weyl_floor, plan)}) {
+        try_on<linear::all>(theory::weyl_floor, plan), try_on<linear::all>(theory::data_floor, plan)}) {
     CHECK(t.instances == 1400);
     CHECK(t.failures == 0);
     CHECK(t.decided() >= 1200);
@@ -54,6 +54,7 @@ TEST_CASE("Lower bounds have no violation on 1,400 random linear networks") {
   // One layer: κ(G) = κ(Σ), which Rayleigh and Weyl attain; a hundredth more is false. White data are all moments.
   CHECK(try_on<std::tuple<linear::single>>(percent_of<theory::rayleigh_bound_t, 101>{}, plan).failures > 50);
   CHECK(try_on<std::tuple<linear::single>>(percent_of<theory::weyl_floor_t, 101>{}, plan).failures > 50);
+  CHECK(try_on<std::tuple<linear::single>>(percent_of<theory::data_floor_t, 101>{}, plan).failures > 50);
   auto const white = testing::sweep{.instances = 50, .seed = 5000, .whitened = true};
   CHECK(try_on<std::tuple<linear::single>>(percent_of<theory::moment_floor_t, 101>{}, white).failures == 50);
 }

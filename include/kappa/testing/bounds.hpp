@@ -145,7 +145,7 @@ network_matcher<Net, true> is_violated_by(sweep const& plan = {}) {
 }
 
 /// One instance of a sweep with its weights and data, as a generator gives it.
-template <theory::linear_network Net>
+template <drawable Net>
 struct random_network {
   instance which;
   vector<double> theta;   ///< [P]
@@ -156,7 +156,7 @@ struct random_network {
 
 namespace detail {
 
-template <theory::linear_network Net>
+template <drawable Net>
 class instance_generator final : public Catch::Generators::IGenerator<random_network<Net>> {
  public:
   explicit instance_generator(sweep const& plan) : plan_drawn(plan) { draw_next(); }
@@ -169,7 +169,7 @@ class instance_generator final : public Catch::Generators::IGenerator<random_net
 
  private:
   void draw_next() {
-    current.which = planned(plan_drawn, index, Net::input_shape.size());
+    current.which = planned_for<Net>(plan_drawn, index);
     auto all = draw<Net>(current.which);
     current.theta = std::move(all.theta), current.inputs = std::move(all.inputs);
   }
@@ -182,7 +182,7 @@ class instance_generator final : public Catch::Generators::IGenerator<random_net
 }  // namespace detail
 
 /// A Catch2 generator of the instances a sweep tries: GENERATE(instances_of<mine>(sweep{.instances = 20})).
-template <theory::linear_network Net>
+template <drawable Net>
 auto instances_of(sweep const& plan = {}) {
   return detail::wrapped<random_network<Net>>(new detail::instance_generator<Net>(plan));
 }
@@ -190,12 +190,12 @@ auto instances_of(sweep const& plan = {}) {
 }  // namespace testing
 }  // namespace kappa::inline KAPPA_ARCH
 
-/// Assertions print a statement by its name, a linear network by its widths.
+/// Assertions print a statement by its name, a network by its widths.
 template <kappa::theory::statement S>
 struct Catch::StringMaker<S, void> {
   static std::string convert(S const&) { return S::name; }
 };
-template <kappa::theory::linear_network Net>
+template <kappa::testing::drawable Net>
 struct Catch::StringMaker<Net, void> {
   static std::string convert(Net const&) { return kappa::testing::detail::name_of_network<Net>(); }
 };

@@ -1,9 +1,10 @@
 #pragma once
 /// \file
-/// Random weights and data for a linear network. An instance is four numbers, so a failing one can be written down and
+/// Random weights and data for a network. An instance is four numbers, so a failing one can be written down and
 /// drawn again, bit for bit.
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -16,6 +17,7 @@
 #include <kappa/tensor/errors.hpp>
 #include <kappa/tensor/random.hpp>
 #include <kappa/theory/linear_network.hpp>
+#include <kappa/theory/relu_network.hpp>
 
 namespace kappa::inline KAPPA_ARCH {
 namespace testing {
@@ -204,10 +206,30 @@ inline matrix<double> random_inputs(std::size_t samples, std::size_t features, s
   return detail::inputs_of(samples, features, eigenvalues, random);
 }
 
-/// The weights and data of an instance for a linear network. Weights that do not reach the output stay 0.
-template <theory::linear_network Net>
+/// The networks whose weights and data can be drawn: linear chains, and one hidden layer with (leaky) ReLU.
+template <class Net>
+concept drawable = theory::linear_network<Net> || theory::relu_network<Net>;
+
+namespace detail {
+
+/// Where a drawable network's weights stand; the slope between two layers is no matter here.
+template <drawable Net>
+constexpr auto layers_drawn() {
+  if constexpr (theory::linear_network<Net>) {
+    return theory::linear_layers<Net>();
+  } else {
+    constexpr theory::relu_layers l = theory::relu_layers_of<Net>;
+    return std::array{theory::linear_layer{0, l.hidden, l.inputs, l.hidden_offset, 1, 0},
+                      theory::linear_layer{1, l.outputs, l.hidden, l.output_offset, 1, 0}};
+  }
+}
+
+}  // namespace detail
+
+/// The weights and data of an instance for a network. Weights that do not reach the output stay 0.
+template <drawable Net>
 drawn draw(instance const& which) {
-  static constexpr auto layers = theory::linear_layers<Net>();
+  static constexpr auto layers = detail::layers_drawn<Net>();
   return detail::draw(layers, static_cast<std::size_t>(Net::parameter_count),
                       static_cast<std::size_t>(Net::input_shape.size()), which);
 }

@@ -16,6 +16,7 @@
 
 #include <kappa/testing/random_instance.hpp>
 #include <kappa/theory/enclosed_gauss_newton.hpp>
+#include <kappa/theory/enclosed_relu.hpp>
 #include <kappa/theory/statement.hpp>
 
 namespace kappa::inline KAPPA_ARCH {
@@ -122,7 +123,7 @@ inline trial judge(instance const& which, theory::relation claims, theory::inter
 
 /// What a statement says in intervals. \throws invalid_value when it is not written for them.
 template <class Statement>
-theory::interval enclose(theory::enclosed_gauss_newton const& g) {
+theory::interval enclose(auto const& g) {
   if constexpr (requires { Statement::value(g); }) {
     return Statement::value(g);
   } else {
@@ -191,9 +192,20 @@ inline instance planned(sweep const& s, int i, int features) {
   return which;
 }
 
-inline verdict run(verdict v, int features, experiment const& attempt) {
+/// The same for a network type. The kernel matrix of a ReLU network is of order n k: no more samples than features.
+template <drawable Net>
+instance planned_for(sweep const& s, int i) {
+  constexpr int features = Net::input_shape.size();
+  instance which = planned(s, i, features);
+  if constexpr (!theory::linear_network<Net>) which.samples = std::min(which.samples, features);
+  return which;
+}
+
+using planner = std::function<instance(sweep const&, int)>;
+
+inline verdict run(verdict v, planner const& plan, experiment const& attempt) {
   for (int i = 0; i < v.tried.instances; ++i) {
-    trial const t = attempt(planned(v.tried, i, features));
+    trial const t = attempt(plan(v.tried, i));
     v.vacuous += t.result == outcome::vacuous;
     v.undecided += t.result == outcome::undecided;
     v.attained += t.result == outcome::attained;
@@ -208,12 +220,57 @@ inline verdict run(verdict v, int features, experiment const& attempt) {
   return v;
 }
 
-template <theory::linear_network Net>
+template <drawable Net>
 std::string name_of_network() {
   std::string widths = std::to_string(Net::input_shape.size());
-  for (theory::linear_layer const& layer : theory::linear_layers<Net>())
+  for (theory::linear_layer const& layer : layers_drawn<Net>())
     widths += (layer.shift != 0 ? "=" : "-") + std::to_string(layer.outputs);
-  return widths + " (" + std::to_string(Net::parameter_count) + " parameters)";
+  return widths + (theory::linear_network<Net> ? "" : " with ReLU") + " (" + std::to_string(Net::parameter_count) +
+         " parameters)";
+}
+
+/// One instance of a statement about linear networks.
+template <theory::linear_network Net, class Statement>
+trial attempt(Statement const& s, instance const& which, theory::relation claims, bool rigorous) {
+  drawn const d = draw<Net>(which);
+  theory::linear_gauss_newton<Net> const g(d.theta, theory::covariance_of(d.inputs));
+  // A zero map has no condition number, and nothing is said about it.
+  if (g.rank() == 0) return trial{.which = which};
+  if (rigorous) {
+    theory::enclosed_gauss_newton const in(g);
+    if (!in.decided()) return trial{.which = which};
+    return judge(which, claims, in.condition_number(), enclose<Statement>(in));
+  }
+  auto const spectrum = g.spectrum();
+  trial t = judge(which, claims, g.order(), theory::condition_number(spectrum), theory::detail::number_of(s(g)));
+  // Two ways to the rank that disagree: an eigenvalue is too small to tell from zero.
+  if (spectrum.rank != g.rank()) t.result = outcome::undecided;
+  return t;
+}
+
+/// One instance of a statement about one hidden layer with ReLU.
+template <theory::relu_network Net, class Statement>
+trial attempt(Statement const& s, instance const& which, theory::relation claims, bool rigorous) {
+  drawn const d = draw<Net>(which);
+  if (rigorous) {
+    constexpr theory::relu_layers l = theory::relu_layers_of<Net>;
+    auto const weight = [&](int offset, int rows, int columns) {
+      auto m = zeros<double>(static_cast<std::size_t>(rows), static_cast<std::size_t>(columns));
+      std::copy_n(d.theta.data() + offset, m.size(), m.data());
+      return m;
+    };
+    theory::enclosed_relu_kernel const in(weight(l.output_offset, l.outputs, l.hidden),
+                                          weight(l.hidden_offset, l.hidden, l.inputs), d.inputs, l.slope);
+    if (!in.decided()) return trial{.which = which};
+    return judge(which, claims, in.condition_number(), enclose<Statement>(in));
+  }
+  theory::relu_gauss_newton<Net> const g(d.theta, d.inputs);
+  auto const spectrum = theory::ends_of(elements(g.eigenvalues()));
+  if (spectrum.rank == 0) return trial{.which = which};
+  trial t = judge(which, claims, g.order(), theory::condition_number(spectrum), theory::detail::number_of(s(g)));
+  // The statements are about nonsingular kernel matrices.
+  if (spectrum.rank != g.order() && t.result != outcome::vacuous) t.result = outcome::undecided;
+  return t;
 }
 
 }  // namespace detail
@@ -276,23 +333,8 @@ verdict try_statement(Statement const& s, sweep const& plan = {},
             .loosest = {}};
   if constexpr (theory::detail::covers<Net, Statement>) {
     v.network = detail::name_of_network<Net>();
-    return detail::run(std::move(v), Net::input_shape.size(), [&](instance const& which) {
-      drawn const d = draw<Net>(which);
-      theory::linear_gauss_newton<Net> const g(d.theta, theory::covariance_of(d.inputs));
-      // A zero map has no condition number, and nothing is said about it.
-      if (g.rank() == 0) return trial{.which = which};
-      if (plan.rigorous) {
-        theory::enclosed_gauss_newton const in(g);
-        if (!in.decided()) return trial{.which = which};
-        return detail::judge(which, claims, in.condition_number(), detail::enclose<Statement>(in));
-      }
-      auto const spectrum = g.spectrum();
-      trial t =
-          detail::judge(which, claims, g.order(), theory::condition_number(spectrum), theory::detail::number_of(s(g)));
-      // Two ways to the rank that disagree: an eigenvalue is too small to tell from zero.
-      if (spectrum.rank != g.rank()) t.result = outcome::undecided;
-      return t;
-    });
+    return detail::run(std::move(v), detail::planned_for<Net>,
+                       [&](instance const& which) { return detail::attempt<Net>(s, which, claims, plan.rigorous); });
   } else {
     return v;
   }

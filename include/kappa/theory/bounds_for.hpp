@@ -33,9 +33,9 @@ constexpr statement_list<A..., B...> operator+(statement_list<A...>, statement_l
 
 /// Statements about linear networks, and about one hidden layer with ReLU. A statement of your own joins by
 /// `decltype(known_statements() + statement_list<mine>())` as the second argument of bounds_for.
-struct linear_statements
-    : statement_list<lemma_2_t, eq_7_t, eq_7_convex_t, max_bound_t, product_bound_t, bottleneck_bound_t, flag_bound_t,
-                     loewner_bound_t, exact_one_hidden_layer_t, rayleigh_bound_t, moment_floor_t, weyl_floor_t> {};
+struct linear_statements : statement_list<lemma_2_t, eq_7_t, eq_7_convex_t, max_bound_t, product_bound_t,
+                                          bottleneck_bound_t, flag_bound_t, loewner_bound_t, exact_one_hidden_layer_t,
+                                          rayleigh_bound_t, moment_floor_t, data_floor_t, weyl_floor_t> {};
 struct relu_network_statements
     : statement_list<exact_relu_t, relu_bound_t, relu_norm_bound_t, relu_sample_bound_t, relu_sample_lower_bound_t> {};
 struct known_statements : decltype(linear_statements() + relu_network_statements()) {};

@@ -65,6 +65,30 @@ struct moment_floor_t : detail::statement_base<moment_floor_t> {
 };
 inline constexpr moment_floor_t moment_floor{};
 
+/// Data floor: κ(G) >= κ(Σ) Σ_l λ_min(A_l) λ_min(B_l) / Σ_l λ_max(A_l) λ_max(B_l), or 1. With M = Σ_l A_l ⊗ B_l, so
+/// that Ĝ is M between the roots of Σ, λ_max(Ĝ) >= λ_max(Σ) λ_min(M) and λ_min(Ĝ) <= λ_min(Σ) λ_max(M): badly
+/// conditioned data make a badly conditioned network, unless the weights undo it. Eq. (7) is κ(Σ) times the inverse of
+/// the ratio.
+struct data_floor_t : detail::statement_base<data_floor_t> {
+  static constexpr char const* name = "data floor";
+  static constexpr char const* hypotheses = "linear, no bias";
+  static constexpr char const* source = "kappa, docs/conditioning/linear.md";
+  static constexpr char const* cost = "L eigenproblems of order k, L of order r";
+  static constexpr relation claims = relation::lower_bound;
+
+  static constexpr auto value(auto const& g) {
+    using number = detail::number_t<decltype(g)>;
+    number const largest = detail::sum_of_largest(g);
+    return arithmetic<number>::positive(largest)
+               ? arithmetic<number>::greatest(g.data_condition() * detail::sum_of_smallest(g) / largest, number(1))
+               : number(1);
+  }
+  static std::vector<checked_hypothesis> checks(small_gauss_newton const& g) {
+    return {{"one layer", "equality", g.depth() == 1}};
+  }
+};
+inline constexpr data_floor_t data_floor{};
+
 /// Weyl floor: with b_l the ends of C_l,
 ///
 ///     λ_max(Ĝ) >= max_l ( a_l⁺ b_l⁺ + Σ_{j≠l} a_j⁻ b_j⁻ ),    λ_min(Ĝ) <= min_l ( a_l⁻ b_l⁻ + Σ_{j≠l} a_j⁺ b_j⁺ ).
