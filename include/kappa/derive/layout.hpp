@@ -89,6 +89,25 @@ struct layout {
     return at;
   }
   static constexpr std::size_t quadratic(std::size_t capacity) { return gram_of(R.ggns, capacity); }
+
+  /// Whether the backward sweep comes to every layer, so that the first to add to something may write it.
+  static constexpr bool all_written = [] {
+    for (unsigned i = 0; i < static_cast<unsigned>(network::node_count); ++i)
+      if (network::nodes[i].op == operation::dense &&
+          (!plan.nodes[i].active || plan.nodes[i].adjoint == place_of::none))
+        return false;
+    return true;
+  }();
+  /// Whether a parameter is the first of its group in Gauss-Newton matrix k that the backward sweep comes to.
+  static constexpr bool writes_gram(int k, int parameter) {
+    if (!all_written) return false;
+    for (unsigned i = static_cast<unsigned>(network::node_count); i-- > 0;) {
+      if (network::nodes[i].op != operation::dense || !plan.nodes[i].completes) continue;
+      int const p = network::nodes[i].parameter;
+      if (asked.ggn[k].group(p) == asked.ggn[k].group(parameter)) return p == parameter;
+    }
+    return false;
+  }
 };
 
 }  // namespace kappa::inline KAPPA_ARCH

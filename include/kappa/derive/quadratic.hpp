@@ -76,7 +76,8 @@ struct quadratic {
       auto const k = static_cast<std::size_t>(streams.at[s].columns);
       auto const group = static_cast<std::size_t>(places::asked.ggn[i].group(static_cast<int>(parameter)));
       kernel::gram(n, k, positions, a, stream(s), W.bias,
-                   c.gram + places::gram_of(i, c.capacity) + group * (n * k) * (n * k), c.scratch);
+                   c.gram + places::gram_of(i, c.capacity) + group * (n * k) * (n * k), c.scratch, threads(),
+                   !places::writes_gram(i, static_cast<int>(parameter)));
     }
     for_modes<W>(c, parameter, a);
     [&]<std::size_t... Index>(std::index_sequence<Index...>) {

@@ -22,14 +22,7 @@ struct runner {
       if (w.uses > 1) return true;
     return false;
   }();
-  /// Whether the backward sweep comes to every layer.
-  static constexpr bool all_written = [] {
-    for (unsigned i = 0; i < all::count; ++i)
-      if (network::nodes[i].op == operation::dense &&
-          (!plan.nodes[i].active || plan.nodes[i].adjoint == place_of::none))
-        return false;
-    return true;
-  }();
+  static constexpr bool all_written = places::all_written;
   static constexpr bool goes_backward = program<Objective, R>::streams.count > 0;
   using function = void (*)(context<T> const&, operands const&);
 
@@ -103,10 +96,11 @@ struct runner {
       std::fill_n(c.per_sample + places::rows_per_sample * c.capacity, c.samples * places::parameter_count, T(0));
     if constexpr (R.per_sample_ggn_diagonal)
       std::fill_n(c.per_sample + places::diagonals_per_sample * c.capacity, c.samples * places::parameter_count, T(0));
-    for (int k = 0; k < R.ggns; ++k) {
-      std::size_t const order = c.samples * places::root_columns(k);
-      std::fill_n(c.gram + places::gram_of(k, c.capacity), places::groups(k) * order * order, T(0));
-    }
+    if constexpr (!all_written)
+      for (int k = 0; k < R.ggns; ++k) {
+        std::size_t const order = c.samples * places::root_columns(k);
+        std::fill_n(c.gram + places::gram_of(k, c.capacity), places::groups(k) * order * order, T(0));
+      }
 
     run(c, std::make_integer_sequence<unsigned, all::count>());
 
