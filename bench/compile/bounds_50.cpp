@@ -1,4 +1,4 @@
-// ceiling: 20
+// ceiling: 30
 // The statements of the theory found for a linear network of 50 layers, and its report; -DKAPPA_WITHOUT_BOUNDS is the
 // same file without them.
 #include <kappa/declare.hpp>

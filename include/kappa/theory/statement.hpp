@@ -104,7 +104,8 @@ struct statement_base {
   template <network_type Net>
   bound operator()(linear_gauss_newton<Net> const& g) const {
     static_assert(refuse_unless_covered<Net, Self>());
-    return {Self::value(g), Self::name, Self::hypotheses, Self::source};
+    small_gauss_newton const& small = g;  // one instantiation for all networks
+    return {Self::value(small), Self::name, Self::hypotheses, Self::source};
   }
 };
 
