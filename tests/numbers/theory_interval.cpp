@@ -183,3 +183,22 @@ TEST_CASE("The small matrix in intervals holds what double precision says, up to
   CHECK(decided >= 100);
   CHECK(widest < 1e-5);
 }
+
+TEST_CASE("Enclosures tell networks apart that differ in the sixth digit of one weight") {
+  using net = linear::deep;
+  int apart = 0;
+  for (std::uint64_t seed = 0; seed < 10; ++seed) {
+    auto d = testing::draw<net>({.seed = seed, .samples = 12, .law = weights::gaussian, .data_condition = 10});
+    auto const data = theory::covariance_of(d.inputs);
+    auto const enclosed = [&] {
+      return theory::enclosed_gauss_newton(theory::linear_gauss_newton<net>(d.theta, data)).condition_number();
+    };
+    auto const before = enclosed();
+    d.theta(3) *= 1 + 1e-6;
+    auto const after = enclosed();
+    apart += !boost::numeric::overlap(before, after);
+    d.theta(3) /= 1 + 1e-6;  // back up to rounding: not the same numbers, and enclosures that meet
+    CHECK(boost::numeric::overlap(before, enclosed()));
+  }
+  CHECK(apart >= 8);
+}
