@@ -40,7 +40,7 @@ struct product {
   /// Elements of scratch that any member needs, whatever the rows and the thread count.
   static constexpr std::size_t scratch_elements(int /*threads*/) {
     if (Route == route::blas) return 0;
-    return std::max({static_cast<std::size_t>(In) * panels<T, std::max(1, whole_out)>::padded,
+    return std::max({packs_whole ? static_cast<std::size_t>(In) * panels<T, std::max(1, whole_out)>::padded : 0,
                      static_cast<std::size_t>(Out) * static_cast<std::size_t>(In - whole_in),
                      static_cast<std::size_t>(Out) * static_cast<std::size_t>(In - gathered_in)});
   }
@@ -69,17 +69,20 @@ struct product {
       }
       if constexpr (whole_out > 0) {
         using p = panels<T, whole_out>;
-        parallel_ranges(p::vectors, 1 + (1 << 18) / (In * width<T>), 1, [&](std::size_t v, std::size_t end) {
-          pack_transposed<T, In, whole_out>(w, scratch, static_cast<int>(v), static_cast<int>(end));
-        });
-        in_blocks<tile_block(Out, p::rows)>(rows, [&](std::size_t r, std::size_t end) {
-          multiply<T, In, whole_out, Out>(end - r, x + r * In, scratch, from, bias, y + r * Out);
-          if constexpr (whole_out < Out)
-            multiply_by_dots<T, In, Out - whole_out, Out>(end - r, x + r * In,
-                                                          w + static_cast<std::size_t>(In) * whole_out, from,
-                                                          bias ? bias + whole_out : nullptr, y + r * Out + whole_out);
-          epilogue(r, end);
-        });
+        if constexpr (packs_whole) pack_transposed<T, In, whole_out>(w, scratch, 0, p::vectors);
+        in_blocks<packs_whole ? tile_block(Out, p::rows) : copied_block(Out, p::rows)>(
+            rows, [&](std::size_t r, std::size_t end) {
+              T const* const xs = x + r * In;
+              T* const ys = y + r * Out;
+              if constexpr (packs_whole)
+                multiply<T, In, whole_out, Out>(end - r, xs, scratch, from, bias, ys);
+              else
+                multiply_by_rows<T, In, whole_out, Out>(end - r, xs, w, from, bias, ys);
+              if constexpr (whole_out < Out)
+                multiply_by_dots<T, In, Out - whole_out, Out>(end - r, xs, w + static_cast<std::size_t>(In) * whole_out,
+                                                              from, bias ? bias + whole_out : nullptr, ys + whole_out);
+              epilogue(r, end);
+            });
       }
     }
   }
@@ -174,9 +177,13 @@ struct product {
   static constexpr int whole_in = whole_columns(In, Out) > In ? In : whole_columns(In, Out);
   static constexpr int gathered_in = 2 * (In % width<T>)*ceil_div(Out, width<T>) < Out ? In - In % width<T> : In;
 
+  // Whether the forward product packs W as a whole, before all rows, or panel by panel.
+  static constexpr bool packs_whole = in_first_level<T>(In, std::max(1, whole_out));
+
   // Up to so many rows the forward product reads W as it lies: packing costs as much as the dot products' horizontal
-  // sums and unaligned loads at about In / 64 rows (measured on Zen 5).
-  static constexpr std::size_t few_rows = 2 + In / 64;
+  // sums and unaligned loads. Measured: about In / 64 rows on Zen 5; on Zen 3 with W packed panel by panel 6 to 9 from
+  // 128 to 784 inputs.
+  static constexpr std::size_t few_rows = simd_registers == 16 && !packs_whole ? 8 : 2 + In / 64;
 
   // Blocks of whole tiles whose results fill a third of a first-level cache; of about a hundred rows when W has to be
   // streamed for each of them. Slabs of a few hundred rows for BLAS, which packs W once a call.

@@ -181,10 +181,55 @@ template <class T>
 }
 }  // namespace detail
 
-/// Transposes a square of width x width elements held in vectors, by log2(width) perfect shuffles.
+namespace detail {
+// Units of `Unit` elements of a and b taken in turn, from the first (Half = 0) or second half of each 16 bytes.
+template <int Unit, int Half, class T, int... I>
+[[gnu::always_inline]] inline simd<T> zip_in_lanes(simd<T> a, simd<T> b, std::integer_sequence<int, I...>) {
+  using reg = typename simd<T>::register_type;
+  constexpr int w = width<T>, lane = 16 / static_cast<int>(sizeof(T));
+  return static_cast<reg>(__builtin_shufflevector(
+      static_cast<reg>(a), static_cast<reg>(b),
+      (I / lane * lane + Half * lane / 2 + I % lane / (2 * Unit) * Unit + I % Unit + (I / Unit % 2 ? w : 0))...));
+}
+// The first (Half = 0) or second 16 bytes of a and of b.
+template <int Half, class T, int... I>
+[[gnu::always_inline]] inline simd<T> join_lanes(simd<T> a, simd<T> b, std::integer_sequence<int, I...>) {
+  using reg = typename simd<T>::register_type;
+  constexpr int w = width<T>;
+  return static_cast<reg>(__builtin_shufflevector(static_cast<reg>(a), static_cast<reg>(b),
+                                                  (I % (w / 2) + Half * w / 2 + (I < w / 2 ? 0 : w))...));
+}
+}  // namespace detail
+
+/// Transposes a square of width x width elements held in vectors, in log2(width) stages of width shuffles.
 template <class T>
 [[gnu::always_inline]] inline void transpose(simd<T> (&x)[width<T>]) {
   constexpr int w = width<T>;
+  if constexpr (sizeof(simd<T>) == 32) {  // AVX: only the last stage crosses from one half of a vector to the other
+    constexpr auto all = std::make_integer_sequence<int, w>{};
+    simd<T> y[w];
+    auto const stage = [&]<int Unit>(std::integral_constant<int, Unit>) {
+#pragma GCC unroll 16
+      for (int i = 0; i < w; i += 2 * Unit)
+#pragma GCC unroll 16
+        for (int j = i; j < i + Unit; ++j) {
+          y[i + 2 * (j - i)] = detail::zip_in_lanes<Unit, 0, T>(x[j], x[j + Unit], all);
+          y[i + 2 * (j - i) + 1] = detail::zip_in_lanes<Unit, 1, T>(x[j], x[j + Unit], all);
+        }
+#pragma GCC unroll 16
+      for (int i = 0; i < w; ++i) x[i] = y[i];
+    };
+    stage(std::integral_constant<int, 1>{});
+    if constexpr (w == 8) stage(std::integral_constant<int, 2>{});
+#pragma GCC unroll 16
+    for (int i = 0; i < w / 2; ++i) {
+      y[i] = detail::join_lanes<0, T>(x[i], x[i + w / 2], all);
+      y[i + w / 2] = detail::join_lanes<1, T>(x[i], x[i + w / 2], all);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < w; ++i) x[i] = y[i];
+    return;
+  }
 #pragma GCC unroll 8
   for (int stage = 1; stage < w; stage *= 2) {
     simd<T> y[w];

@@ -202,30 +202,72 @@ template <int Tail, int Vectors, class T, class Change = std::identity>
 
 /// C = A B + start for A [rows, Depth] contiguous, C [rows, Columns] with rows `Stride` apart, and B packed in panels.
 /// `bias` [Columns] is read with start::row only.
-///
-/// A tile of rows goes through all panels when B stays in the second-level cache, else a panel through all tiles.
 template <class T, int Depth, int Columns, int Stride = Columns>
 void multiply(std::size_t rows, T const* a, T const* b, start what, T const* bias, T* c) {
   using p = panels<T, Columns>;
   constexpr std::integral_constant<std::size_t, Depth> depth{};
-  auto const tile = [&]<int Rows, int Vectors, int Tail>(constant<Rows>, std::size_t r, constant<Vectors>,
-                                                         constant<Tail>, int panel) {
-    std::size_t const column = static_cast<std::size_t>(panel) * p::panel_width;
-    T* const out = c + r * Stride + column;
-    simd<T> acc[Rows][Vectors];
-    begin_tile<Tail, T>(acc, what, what == start::row ? bias + column : out, Stride);
-    multiply_tile<width<T>, T>(acc, depth, a + r * Depth, Depth, 1, b + column * Depth, Vectors * width<T>);
-    end_tile<Tail, T>(acc, out, Stride);
+  in_row_tiles<p::rows>(rows, [&]<int Rows>(constant<Rows>, std::size_t r) {
+    in_panels<p, T>(0, p::count, [&]<int Vectors, int Tail>(constant<Vectors>, constant<Tail>, int panel) {
+      std::size_t const column = static_cast<std::size_t>(panel) * p::panel_width;
+      T* const out = c + r * Stride + column;
+      simd<T> acc[Rows][Vectors];
+      begin_tile<Tail, T>(acc, what, what == start::row ? bias + column : out, Stride);
+      multiply_tile<width<T>, T>(acc, depth, a + r * Depth, Depth, 1, b + column * Depth, Vectors * width<T>);
+      end_tile<Tail, T>(acc, out, Stride);
+    });
+  });
+}
+
+/// Packs a panel of B = Wᵀ: `Steps` elements of W's rows, which are ld apart and of which the last vector holds `Tail`,
+/// become rows of the panel, the last vector padded with zeros.
+template <int Tail, int Vectors, int Steps, class T>
+[[gnu::always_inline]] inline void transpose_panel(T const* w, std::size_t ld, T* to) {
+  constexpr int n = width<T>;
+  auto const square = [&]<int Count>(constant<Count>, int k) {
+    auto const one = [&]<int Rows>(constant<Rows>, int v) {
+      T const* const from = w + static_cast<std::size_t>(v * n) * ld + k;
+      simd<T> x[n];
+#pragma GCC unroll 16
+      for (int i = 0; i < n; ++i)
+        x[i] = i < Rows ? load_first<Count>(from + static_cast<std::size_t>(i) * ld) : simd<T>(T(0));
+      transpose<T>(x);
+#pragma GCC unroll 16
+      for (int i = 0; i < Count; ++i) store<T>(to + ((k + i) * Vectors + v) * n, x[i]);
+    };
+    for (int v = 0; v + 1 < Vectors; ++v) one(constant<n>{}, v);
+    one(constant<Tail>{}, Vectors - 1);
   };
-  if constexpr (in_second_level<T>(Depth, Columns))
-    in_row_tiles<p::rows>(rows, [&](auto tile_rows, std::size_t r) {
-      in_panels<p, T>(0, p::count,
-                      [&](auto vectors, auto tail, int panel) { tile(tile_rows, r, vectors, tail, panel); });
+  for (int k = 0; k < Steps / n * n; k += n) square(constant<n>{}, k);
+  if constexpr (Steps % n != 0) square(constant<Steps % n>{}, Steps / n * n);
+}
+
+/// C = A Wᵀ + start for A [rows, Depth] and W [Columns, Depth] contiguous, C [rows, Columns] with rows `Stride` apart.
+/// `bias` [Columns] is read with start::row only. A panel of Wᵀ is packed, and every tile of rows goes through it from
+/// the second-level cache, which costs less than cutting sums of some hundred terms.
+template <class T, int Depth, int Columns, int Stride = Columns>
+void multiply_by_rows(std::size_t rows, T const* a, T const* w, start what, T const* bias, T* c) {
+  using p = panels<T, Columns>;
+  constexpr int n = width<T>, most = 4 * static_cast<int>(panel_depth<T, p::per_panel>);
+  constexpr int chunks = ceil_div(Depth, most);
+  constexpr int chunk = ceil_div(ceil_div(Depth, chunks), n) * n, last_chunk = Depth - (chunks - 1) * chunk;
+  alignas(64) T panel_of_w[static_cast<std::size_t>(chunk) * p::panel_width];
+  auto const some = [&]<int Steps>(constant<Steps>, int k) {
+    in_panels<p, T>(0, p::count, [&]<int Vectors, int Tail>(constant<Vectors>, constant<Tail>, int panel) {
+      std::size_t const column = static_cast<std::size_t>(panel) * p::panel_width;
+      transpose_panel<Tail, Vectors, Steps>(w + column * Depth + k, Depth, panel_of_w);
+      in_row_tiles<p::rows>(rows, [&]<int Rows>(constant<Rows>, std::size_t r) {
+        T* const out = c + r * Stride + column;
+        start const from = k > 0 ? start::present : what;
+        simd<T> acc[Rows][Vectors];
+        begin_tile<Tail, T>(acc, from, from == start::row ? bias + column : out, Stride);
+        multiply_tile<n, T>(acc, std::integral_constant<std::size_t, Steps>{}, a + r * Depth + k, Depth, 1, panel_of_w,
+                            Vectors * n);
+        end_tile<Tail, T>(acc, out, Stride);
+      });
     });
-  else
-    in_panels<p, T>(0, p::count, [&](auto vectors, auto tail, int panel) {
-      in_row_tiles<p::rows>(rows, [&](auto tile_rows, std::size_t r) { tile(tile_rows, r, vectors, tail, panel); });
-    });
+  };
+  for (int i = 0; i < chunks - 1; ++i) some(constant<chunk>{}, i * chunk);
+  some(constant<last_chunk>{}, (chunks - 1) * chunk);
 }
 
 /// C = A B, or C += A B when `add`, for A [rows, Depth] contiguous, B [Depth, Columns] and C [rows, Columns] with rows
