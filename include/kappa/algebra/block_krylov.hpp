@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -256,6 +257,74 @@ certified_eigenpairs<T> certified_by_lapack(std::size_t n, T const* a, std::size
   return pairs;
 }
 
+/// The largest residual, as a part of the largest eigenvalue.
+template <real T>
+double worst_residual(certified_eigenpairs<T> const& pairs) {
+  double most = 0;
+  for (T r : elements(pairs.residuals)) most = std::max(most, static_cast<double>(r));
+  double const top = static_cast<double>(pairs.values(0));
+  return top > 0 ? most / top : 0.0;
+}
+
+/// By the Krylov method alone; nothing when the subspace has grown to a third of n without convergence. \pre 0 < k.
+template <real T>
+std::optional<certified_eigenpairs<T>> leading_by_krylov(std::size_t n, T const* a, std::size_t k, double tolerance,
+                                                         block_krylov const& method) {
+  std::size_t const block = std::min(n, method.block > 0 ? method.block : std::size_t{4});
+  ritz_space<T> space(n, a);
+  std::uint64_t drawn = 0;
+  // Adds a random block, or the images of the newest one: [frontier, dimension) are those without images in the
+  // space.
+  auto const draw = [&] { space.extend(random_rows<T>(block, n, method.seed, drawn++), block); };
+  auto const step = [&](std::size_t& frontier) {
+    std::size_t const last = space.dimension();
+    if (space.extend_by_images(frontier, last) == 0) draw();  // invariant: what is missing is orthogonal to it
+    frontier = last;
+  };
+  draw();
+  std::size_t frontier = 0;
+  // Rayleigh-Ritz costs as much as several products, so the next one waits until the residuals' decay so far says
+  // that it will be worth it.
+  std::size_t look_at = std::max(2 * k, 6 * block), looked_at = 0;
+  double before = 0;
+  while (space.dimension() < n / 3) {
+    step(frontier);
+    std::size_t m = space.dimension();
+    if (m < look_at || m < k) continue;
+    auto pairs = space.ritz(k);
+    double now = worst_residual(pairs);
+    if (now <= tolerance) {
+      // A block of b vectors finds b copies of an eigenvalue. Others would show in a Krylov space of their own.
+      std::size_t const waiting = frontier;
+      std::size_t fresh = space.dimension();
+      draw();
+      for (int steps = 0; steps < 3; ++steps) step(fresh);
+      auto again = space.ritz(k);
+      double change = 0;
+      for (std::size_t i = 0; i < k; ++i)
+        change =
+            std::max(change, std::abs(static_cast<double>(again.values(i)) - static_cast<double>(pairs.values(i))));
+      m = space.dimension();
+      now = worst_residual(again);
+      if (now <= tolerance && change <= 2 * tolerance * static_cast<double>(again.values(0))) {
+        again.products = m;
+        return again;
+      }
+      frontier = waiting;  // both chains go on
+      before = 0;
+    }
+    std::size_t wait = m / 4;
+    if (looked_at > 0 && before > 0 && now < before) {
+      double const columns = static_cast<double>(m - looked_at) * std::log(now / tolerance) / std::log(before / now);
+      wait = static_cast<std::size_t>(std::clamp(0.6 * columns, 1.0, static_cast<double>(m)));
+    }
+    look_at = m + wait;
+    looked_at = m;
+    before = now;
+  }
+  return std::nullopt;
+}
+
 /// When the Krylov method is worth a try, by flops: a full decomposition reduces to tridiagonal form at half the speed
 /// of products, 4/3 n³ and more; the method was seen to want some 6 to 12 blocks. Measured in docs/performance.md.
 constexpr bool krylov_pays(std::size_t n, std::size_t k) { return n >= 96 && k * 12 <= n; }
@@ -275,68 +344,10 @@ certified_eigenpairs<T> leading_eigenpairs(std::span<T const> a, std::size_t n, 
   check_finite<T>("the matrix", a);
   double const tolerance = method.tolerance > 0 ? method.tolerance : std::is_same_v<T, float> ? 1e-5 : 1e-10;
   if (k == 0) return {};
-  auto const worst = [&](certified_eigenpairs<T> const& pairs) {
-    double most = 0;
-    for (T r : elements(pairs.residuals)) most = std::max(most, static_cast<double>(r));
-    double const top = static_cast<double>(pairs.values(0));
-    return top > 0 ? most / top : 0.0;
-  };
-  if (detail::krylov_pays(n, k)) {
-    std::size_t const block = std::min(n, method.block > 0 ? method.block : std::size_t{4});
-    detail::ritz_space<T> space(n, a.data());
-    std::uint64_t drawn = 0;
-    // Adds a random block, or the images of the newest one: [frontier, dimension) are those without images in the
-    // space.
-    auto const draw = [&] { space.extend(detail::random_rows<T>(block, n, method.seed, drawn++), block); };
-    auto const step = [&](std::size_t& frontier) {
-      std::size_t const last = space.dimension();
-      if (space.extend_by_images(frontier, last) == 0) draw();  // invariant: what is missing is orthogonal to it
-      frontier = last;
-    };
-    draw();
-    std::size_t frontier = 0;
-    // Rayleigh-Ritz costs as much as several products, so the next one waits until the residuals' decay so far says
-    // that it will be worth it.
-    std::size_t look_at = std::max(2 * k, 6 * block), looked_at = 0;
-    double before = 0;
-    while (space.dimension() < n / 3) {
-      step(frontier);
-      std::size_t m = space.dimension();
-      if (m < look_at || m < k) continue;
-      auto pairs = space.ritz(k);
-      double now = worst(pairs);
-      if (now <= tolerance) {
-        // A block of b vectors finds b copies of an eigenvalue. Others would show in a Krylov space of their own.
-        std::size_t const waiting = frontier;
-        std::size_t fresh = space.dimension();
-        draw();
-        for (int steps = 0; steps < 3; ++steps) step(fresh);
-        auto again = space.ritz(k);
-        double change = 0;
-        for (std::size_t i = 0; i < k; ++i)
-          change =
-              std::max(change, std::abs(static_cast<double>(again.values(i)) - static_cast<double>(pairs.values(i))));
-        m = space.dimension();
-        now = worst(again);
-        if (now <= tolerance && change <= 2 * tolerance * static_cast<double>(again.values(0))) {
-          again.products = m;
-          return again;
-        }
-        frontier = waiting;  // both chains go on
-        before = 0;
-      }
-      std::size_t wait = m / 4;
-      if (looked_at > 0 && before > 0 && now < before) {
-        double const columns = static_cast<double>(m - looked_at) * std::log(now / tolerance) / std::log(before / now);
-        wait = static_cast<std::size_t>(std::clamp(0.6 * columns, 1.0, static_cast<double>(m)));
-      }
-      look_at = m + wait;
-      looked_at = m;
-      before = now;
-    }
-  }
+  if (detail::krylov_pays(n, k))
+    if (auto pairs = detail::leading_by_krylov(n, a.data(), k, tolerance, method)) return *std::move(pairs);
   auto pairs = detail::certified_by_lapack(n, a.data(), k);
-  if (double const reached = worst(pairs); reached > tolerance)
+  if (double const reached = detail::worst_residual(pairs); reached > tolerance)
     throw not_converged("leading_eigenpairs: the largest residual of " + std::to_string(k) + " eigenpairs is " +
                         detail::number(reached) + " of the largest eigenvalue, the tolerance " +
                         detail::number(tolerance));

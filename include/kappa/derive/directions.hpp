@@ -134,6 +134,21 @@ inline double batch_rescale(double scale, std::size_t samples, double curvature_
   return scale * static_cast<double>(samples) / (curvature_scale * static_cast<double>(curvature_samples));
 }
 
+/// Whether inner products of a root's vectors and the gradients' multiply less than k directions in parameter space,
+/// formed and applied.
+template <real T>
+bool cheaper_by_pairs(layer_vectors<T> const& v, layer_vectors<T> const& g, std::size_t k) {
+  std::size_t const n = g.samples;
+  double by_pairs = 2.0 * static_cast<double>(k * v.columns() * n), by_directions = 0;
+  for (auto const& l : v.layers) {
+    double const in = static_cast<double>(l.inputs), out = static_cast<double>(l.outputs);
+    double const r = static_cast<double>(l.positions), both = static_cast<double>(v.samples * n);
+    by_pairs += 2 * both * r * r * (in + static_cast<double>(v.per_sample) * (out + 1));
+    by_directions += 2 * static_cast<double>(k) * r * static_cast<double>(v.samples + n) * in * out;
+  }
+  return by_pairs <= by_directions;
+}
+
 /// <row n of the gradients, V ẽ_k>, [K, N], by inner products of the two batches' layers or through the directions in
 /// parameter space, whichever multiplies less.
 template <class Root, class Gradients>
@@ -143,14 +158,7 @@ auto projected_gradients(Root const& root, Gradients const& gradients, matrix<ty
   auto projections = zeros<T>(k, n);
   if (projections.size() == 0) return projections;
   auto const v = root.layer_view(), g = gradients.layer_view();
-  double by_pairs = 2.0 * static_cast<double>(k * m * n), by_directions = 0;
-  for (auto const& l : v.layers) {
-    double const in = static_cast<double>(l.inputs), out = static_cast<double>(l.outputs);
-    double const r = static_cast<double>(l.positions), both = static_cast<double>(v.samples * n);
-    by_pairs += 2 * both * r * r * (in + static_cast<double>(v.per_sample) * (out + 1));
-    by_directions += 2 * static_cast<double>(k) * r * static_cast<double>(v.samples + n) * in * out;
-  }
-  if (by_pairs <= by_directions) {
+  if (cheaper_by_pairs(v, g, k)) {
     auto const inner = cross_gram(v, g);
     lapack::gemm(false, false, k, n, m, root.vectors_factor(), pairs.data(), inner.data(), T(0), projections.data());
   } else {
