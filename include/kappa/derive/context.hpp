@@ -19,7 +19,7 @@ struct context {
   int const* labels = nullptr;
   T const* targets = nullptr;
   T const* direction[2] = {nullptr, nullptr};  ///< in the order of the tangents' columns
-  std::uint64_t seed[stream_set::capacity] = {};
+  std::uint64_t* seed = nullptr;               ///< of each stream, in the workspace
 
   T* per_sample = nullptr;
   std::size_t capacity = 0;

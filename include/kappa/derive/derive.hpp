@@ -83,9 +83,15 @@ context<T> run_into(basic_workspace<Objective, T, R>& work, std::size_t samples,
                     batch<T> const& b, Arguments const& arguments) {
   namespace hana = boost::hana;
   static_assert(Objective::parameter_count > 0, "kappa: a network without parameters has nothing to derive");
-  check_parameters<Objective>(theta, "parameters");
+  using runner = typename basic_workspace<Objective, T, R>::runner;
+  // A small network looks at its parameters on the way, before any result is written.
+  bool const on_the_way = runner::checks_parameters(samples);
+  if (on_the_way)
+    require_size("parameters", static_cast<std::size_t>(Objective::parameter_count), theta.size());
+  else
+    check_parameters<Objective>(theta, "parameters");
   context<T> c = work.context_for(samples);
-  c.scale = Objective::scale(samples);
+  if (!on_the_way) c.scale = Objective::scale(samples);
   c.theta = theta.data();
   c.inputs = b.inputs.data();
   c.labels = b.labels.data();
@@ -109,8 +115,13 @@ context<T> run_into(basic_workspace<Objective, T, R>& work, std::size_t samples,
         if (c.seed[s] == 0) c.seed[s] = q.seed;
       }
   });
-  ++work.generation;
-  basic_workspace<Objective, T, R>::runner::run(c);
+  if (on_the_way) {
+    c.scale = Objective::scale(1);
+    runner::run_checked(c, [&] { ++work.generation; });
+  } else {
+    ++work.generation;
+    runner::run(c);
+  }
   return c;
 }
 

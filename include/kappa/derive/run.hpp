@@ -7,6 +7,7 @@
 
 #include <kappa/derive/backward.hpp>
 #include <kappa/derive/loss_step.hpp>
+#include <kappa/derive/small.hpp>
 
 namespace kappa::inline KAPPA_ARCH {
 namespace detail {
@@ -25,6 +26,7 @@ struct runner {
   static constexpr bool all_written = places::all_written;
   static constexpr bool goes_backward = program<Objective, R>::streams.count > 0;
   using function = void (*)(context<T> const&, operands const&);
+  using one_sample = small<runner, T, Objective, R>;
 
   template <signature S>
   static void forward_step(context<T> const& c, operands const& o) {
@@ -82,6 +84,15 @@ struct runner {
         backwards[i](c, all::places[i]);
         if (quadratics[i] != nullptr) quadratics[i](c, all::places[i]);
       }
+  }
+
+  /// Whether `run_checked` takes so many samples.
+  static constexpr bool checks_parameters(std::size_t samples) { return one_sample::fits && samples == 1; }
+  /// One derivation of a small network on one sample, whose parameters are checked on the way: `checked` is called
+  /// when they are found finite, before any result is written.
+  template <class Checked>
+  static void run_checked(context<T> const& c, Checked&& checked) {
+    if constexpr (one_sample::fits) one_sample::run(c, checked);
   }
 
   /// One derivation. The results lie where `layout` says.

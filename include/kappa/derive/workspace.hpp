@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <memory>
 #include <new>
 #include <string>
@@ -55,6 +57,8 @@ class basic_workspace {
     c.fixed = c.per_sample + places::per_sample * padded;
     c.gram = c.fixed + places::fixed;
     c.scratch = c.gram + places::quadratic(padded);
+    seeds.fill(0);
+    c.seed = seeds.data();
     return c;
   }
   /// Counts derivations, so that results of an earlier one can be told.
@@ -67,6 +71,7 @@ class basic_workspace {
            runner::scratch_elements(capacity, thread_count);
   }
 
+  std::array<std::uint64_t, 1 + static_cast<std::size_t>(program<Objective, R>::streams.count)> seeds{};
   std::size_t most;
   std::size_t padded;
   int thread_count;

@@ -188,7 +188,7 @@ template <class T>
     // e^2|x| = 2^k e^r. The number k + 127 comes out in the low bits of `shifted`, and a shift makes 2^k of it.
     simd<T> const a = at_most<T>(T(10), magnitude<T>(x)), y = a + a;
     simd<T> const magic(T(12582912 + 127));
-    simd<T> const shifted = multiply_add<T>(y, simd<T>(T(1.44269504088896340735992468100189214L)), magic);
+    simd<T> const shifted = multiply_add<T>(a, simd<T>(T(2.88539008177792681471984936200378427L)), magic);
     simd<T> const k = shifted - magic;
     simd<T> r = multiply_add<T>(k, simd<T>(T(-0.69314718055994530941723212145817657L)), y);
     if constexpr (!detail::fuses)
@@ -200,8 +200,8 @@ template <class T>
     simd<T> const high = multiply_add<T>(r, simd<T>(T(0.00836675558807L)), simd<T>(T(0.0416662780367L)));
     simd<T> const tail = multiply_add<T>(q, multiply_add<T>(q, simd<T>(T(0.00139467479599L)), high), low);
     simd<T> const scale = detail::from_bits<T>(detail::bits<T>(shifted) << 23);
-    simd<T> const t = multiply_add<T>(multiply_add<T>(q, tail, r), scale, scale - simd<T>(T(1)));
-    return with_sign<T>(t / (t + simd<T>(T(2))), x);
+    simd<T> const p = multiply_add<T>(q, tail, r), one(T(1));
+    return with_sign<T>(multiply_add<T>(p, scale, scale - one) / multiply_add<T>(p, scale, scale + one), x);
   }
 }
 

@@ -127,8 +127,7 @@ struct product {
     if constexpr (Route == route::tiles)
       if (rows == 1) {
         outer_row<T, In, Out>(dy, x, dw, add);
-        if (db)
-          for (int o = 0; o < Out; ++o) db[o] = add ? db[o] + dy[o] : dy[o];
+        if (db) add_row<T, Out>(dy, db, add);
         return;
       }
     if (!add && db) std::fill(db, db + Out, T(0));

@@ -4,8 +4,13 @@
 /// registers for what comes next, `finish(vector, offset, constant elements)`, which also stores them.
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <limits>
 
+#include <kappa/kernels/elementary.hpp>
 #include <kappa/kernels/tiles.hpp>
 
 namespace kappa::inline KAPPA_ARCH {
@@ -15,14 +20,26 @@ namespace detail {
 
 /// Whether several rows of W [.., In] lie in one vector and can be summed there.
 template <class T, int In>
-inline constexpr bool short_rows = In < width<T> && 16 % (In * static_cast<int>(sizeof(T))) == 0;
+inline constexpr bool short_rows = In < width<T> && sizeof(simd<T>) <= 32 &&
+                                   16 % (In * static_cast<int>(sizeof(T))) == 0;
 
 // x [In] as often as a vector holds it.
-template <int In, class T, int... E>
-[[gnu::always_inline]] inline simd<T> repeated(T const* x, std::integer_sequence<int, E...>) {
-  using reg = typename simd<T>::register_type;
-  auto const v = static_cast<reg>(load_first<In>(x));
-  return static_cast<reg>(__builtin_shufflevector(v, v, (E % In)...));
+template <int In, class T>
+[[gnu::always_inline]] inline simd<T> repeated(T const* x) {
+  if constexpr (In == 1) {
+    return simd<T>(x[0]);
+  } else if constexpr (In * sizeof(T) == 8) {  // one broadcast
+    typedef std::int64_t pairs __attribute__((vector_size(sizeof(simd<T>))));
+    std::int64_t pair;
+    std::memcpy(&pair, x, sizeof pair);
+    return std::bit_cast<reg<T>>(pairs{} + pair);
+  } else {
+    return [&]<int... E>(std::integer_sequence<int, E...>) __attribute__((always_inline)) {
+      auto const v = static_cast<reg<T>>(load_first<In>(x));
+      return simd<T>(static_cast<reg<T>>(__builtin_shufflevector(v, v, (E % In)...)));
+    }
+    (std::make_integer_sequence<int, width<T>>{});
+  }
 }
 // Elements (First + e) / In of x.
 template <int In, int First, class T, int... E>
@@ -31,45 +48,89 @@ template <int In, int First, class T, int... E>
   return static_cast<reg>(
       __builtin_shufflevector(static_cast<reg>(x), static_cast<reg>(x), ((First + E) / In % width<T>)...));
 }
+// Evens plus odds of 16 bytes of a and then of b, for every 16 bytes.
+template <class T, int... E>
+[[gnu::always_inline]] inline simd<T> add_pairs(simd<T> a, simd<T> b, std::integer_sequence<int, E...>) {
+  constexpr int lane = 16 / static_cast<int>(sizeof(T));
+  auto const from = [](int e, int odd) constexpr {
+    int const at = e % lane;
+    return e / lane * lane + 2 * (at % (lane / 2)) + odd + (at < lane / 2 ? 0 : width<T>);
+  };
+  return static_cast<reg<T>>(__builtin_shufflevector(static_cast<reg<T>>(a), static_cast<reg<T>>(b), (from(E, 0))...) +
+                             __builtin_shufflevector(static_cast<reg<T>>(a), static_cast<reg<T>>(b), (from(E, 1))...));
+}
+// Part `Part` of 16 bytes of every vector of 32 or 64, gathered from the In vectors of x so that sums within 16 bytes
+// come out in order.
+template <int In, int Part, class T, int... E>
+[[gnu::always_inline]] inline simd<T> lanes_of(simd<T> const* x, std::integer_sequence<int, E...>) {
+  constexpr int lane = 16 / static_cast<int>(sizeof(T)), lanes = width<T> / lane;
+  static_assert(lanes <= 2);
+  if constexpr (lanes == 1) {
+    return x[Part];
+  } else {  // in memory's order lane l of the result is lane Part + l In
+    constexpr int first = Part, second = Part + In;
+    return static_cast<reg<T>>(
+        __builtin_shufflevector(static_cast<reg<T>>(x[first / 2]), static_cast<reg<T>>(x[second / 2]),
+                                (E < lane ? first % 2 * lane + E : width<T> + second % 2 * lane + E - lane)...));
+  }
+}
 // The sums over groups of In elements of `In` vectors, in their order in memory.
-template <int In, int Block, class T>
-[[gnu::always_inline]] inline simd<T> group_sums(simd<T> const* x) {
-  constexpr int w = width<T>;
-  constexpr auto all = std::make_integer_sequence<int, w>{};
-  if constexpr (Block == In) {
-    auto const in_order = []<int... E>(simd<T> v, std::integer_sequence<int, E...>) {
-      using reg = typename simd<T>::register_type;
-      constexpr int groups = w / In;
-      return simd<T>(static_cast<reg>(
-          __builtin_shufflevector(static_cast<reg>(v), static_cast<reg>(v), (E % groups * In + E / groups)...)));
-    };
-    return in_order(x[0], all);
+template <int In, class T>
+[[gnu::always_inline]] inline simd<T> group_sums(simd<T> const (&x)[In]) {
+  constexpr auto all = std::make_integer_sequence<int, width<T>>{};
+  if constexpr (In == 1) {
+    return x[0];
+  } else if constexpr (In == 2) {
+    return add_pairs<T>(lanes_of<In, 0, T>(x, all), lanes_of<In, 1, T>(x, all), all);
   } else {
-    constexpr int left = In / Block / 2;
-    simd<T> y[left];
-#pragma GCC unroll 4
-    for (int i = 0; i < left; ++i) y[i] = add_halves<1, In, Block, T>(x[2 * i], x[2 * i + 1], all);
-    return group_sums<In, 2 * Block, T>(y);
+    static_assert(In == 4);
+    return add_pairs<T>(add_pairs<T>(lanes_of<In, 0, T>(x, all), lanes_of<In, 1, T>(x, all), all),
+                        add_pairs<T>(lanes_of<In, 2, T>(x, all), lanes_of<In, 3, T>(x, all), all), all);
   }
 }
 
 }  // namespace detail
 
-/// W x + bias for W [Out, In]; `bias` may be null.
+/// Watches vectors for NaN and infinities at one operation each: v 0 is NaN for those, and so is every sum with it. The
+/// zero is hidden from compilers that were told that there is no NaN.
+template <class T>
+class finite_watch {
+ public:
+  [[gnu::always_inline]] void see(simd<T> v, int chain) {
+    total[chain % 2] = multiply_add<T>(v, zero, total[chain % 2]);
+  }
+  [[gnu::always_inline]] bool finite() const {
+    T const all = sum<T>(total[0] + total[1]);
+    using bits = typename detail::integers<T>::element;
+    constexpr auto exponent = std::bit_cast<bits>(std::numeric_limits<T>::infinity());
+    return (std::bit_cast<bits>(all) & exponent) != exponent;
+  }
+
+ private:
+  T const volatile hidden = 0;
+  simd<T> const zero = simd<T>(static_cast<T>(hidden));
+  simd<T> total[2] = {zero, zero};
+};
+
+/// W x + bias for W [Out, In]; `bias` may be null. `watch` sees the result, in which every NaN and infinity of W, x and
+/// the bias shows.
 template <class T, int In, int Out, class F>
-[[gnu::always_inline]] inline void forward_row(T const* x, T const* w, T const* bias, F&& finish) {
+[[gnu::always_inline]] inline void forward_row(T const* x, T const* w, T const* bias, finite_watch<T>& watch,
+                                               F&& finish) {
   constexpr int n = width<T>, vectors = ceil_div(In, n), last = In - (vectors - 1) * n;
   auto const with_bias = [&]<int Outs>(simd<T> y, int o, constant<Outs> outs) __attribute__((always_inline)) {
-    finish(bias ? y + load_first<Outs>(bias + o) : y, o, outs);
+    if (bias) y += load_first<Outs>(bias + o);
+    watch.see(y, o / n);
+    finish(y, o, outs);
   };
   int o = 0;
   if constexpr (detail::short_rows<T, In>) {
-    simd<T> const xs = detail::repeated<In>(x, std::make_integer_sequence<int, n>{});
+    simd<T> const xs = detail::repeated<In>(x);
     for (; o + n <= Out; o += n) {
       simd<T> products[In];
 #pragma GCC unroll 4
       for (int j = 0; j < In; ++j) products[j] = xs * load(w + o * In + j * n);
-      with_bias(detail::group_sums<In, 1, T>(products), o, constant<n>{});
+      with_bias(detail::group_sums<In, T>(products), o, constant<n>{});
     }
   }
   auto const some = [&]<int Outs>(constant<Outs> outs) __attribute__((always_inline)) {
@@ -145,7 +206,7 @@ template <class T, int In, int Out>
   constexpr int n = width<T>;
   int o = 0;
   if constexpr (detail::short_rows<T, In>) {
-    simd<T> const xs = detail::repeated<In>(x, std::make_integer_sequence<int, n>{});
+    simd<T> const xs = detail::repeated<In>(x);
     auto const put = [&]<int J>(constant<J>, simd<T> g) __attribute__((always_inline)) {
       T* const to = dw + o * In + J * n;
       simd<T> const v = xs * detail::stretched<In, J * n>(g, std::make_integer_sequence<int, n>{});
@@ -176,6 +237,15 @@ template <class T, int In, int Out>
           end_tile<Tail, T>(row, to, 0);
         }
       });
+}
+
+/// to = from [Size], or to += from when `add`.
+template <class T, int Size>
+[[gnu::always_inline]] inline void add_row(T const* from, T* to, bool add) {
+  in_vectors<T, Size>([&]<int N>(constant<N>, int i) __attribute__((always_inline)) {
+    simd<T> const v = load_first<N>(from + i);
+    store_first<N, T>(to + i, add ? load_first<N>(to + i) + v : v);
+  });
 }
 
 }  // namespace kernels
