@@ -98,6 +98,27 @@ void time_lapack(benchmark::State& state, problem const& p, std::size_t n) {
   }
 }
 
+/// The products of forward, gradient and pull by the BLAS alone: no activation, no loss, no bias.
+inline void time_blas(benchmark::State& state, problem const& p, std::size_t n) {
+  std::size_t widest = 0;
+  for (int w : p.widths) widest = std::max(widest, static_cast<std::size_t>(w));
+  std::vector<float> const x(n * widest, 0.5f), w(widest * widest, 0.25f);
+  std::vector<float> y(n * widest), dw(widest * widest);
+  double flops = 0;
+  for ([[maybe_unused]] auto const& step : state) {
+    flops = 0;
+    for (std::size_t l = 1; l < p.widths.size(); ++l) {
+      auto const in = static_cast<std::size_t>(p.widths[l - 1]), out = static_cast<std::size_t>(p.widths[l]);
+      kappa::lapack::gemm(false, true, n, out, in, 1.0f, x.data(), w.data(), 0.0f, y.data());
+      kappa::lapack::gemm(true, false, out, in, n, 1.0f, x.data(), x.data(), 0.0f, dw.data());
+      if (l > 1) kappa::lapack::gemm(false, false, n, in, out, 1.0f, x.data(), w.data(), 0.0f, y.data());
+      flops += (l > 1 ? 6.0 : 4.0) * static_cast<double>(n * in * out);
+      benchmark::ClobberMemory();
+    }
+  }
+  state.counters["gflops"] = benchmark::Counter(flops * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
+}
+
 /// Registers `task/network/batch/kappa` for every task and batch size.
 template <class Objective>
 void register_kappa(problem const& p) {
@@ -118,6 +139,9 @@ void register_kappa(problem const& p) {
       add_then(
           task, work, [](auto const&) {}, quantities...);
     };
+    timed(benchmark::RegisterBenchmark(("gradient/" + p.name + "/" + std::to_string(n) + "/OpenBLAS").c_str(),
+                                       [=](benchmark::State& state) { time_blas(state, p, n); })
+              ->Unit(benchmark::kMicrosecond));
     add("gradient", first, loss_value, gradient);
     add("gradient+norms", first + flops.norms(), loss_value, gradient, per_sample_gradient_norms);
     add("gradient+diagonal", first + flops.diagonal(), loss_value, gradient, ggn_diagonal);

@@ -226,3 +226,28 @@ TEST_CASE("Monte Carlo converges to the Gauss-Newton matrix at 1 / sqrt(M), with
   CHECK(std::abs(64 * sixty_four / variance - 1) < 0.2);
   CHECK(std::abs(8 * sixty_four / variance - 1) > 0.2);  // 1 / √M would be seen as wrong in the squared error
 }
+
+TEST_CASE("top eigenpairs of the low-rank matrix know their residuals") {
+  // In float, where residuals are well above rounding in double.
+  data<mean_goal> const d(40);
+  std::vector<float> const x(d.x.begin(), d.x.end());
+  vector<float> const theta = xt::cast<float>(d.theta);
+  auto const op =
+      derive<mean_goal>(theta, batch<float>(std::span<float const>(x), std::span<int const>(d.y)), ggn)[ggn];
+  auto const dense = to_dense(op);
+  auto const top = top_eigenpairs(op, 4);
+  for (std::size_t k = 0; k < 4; ++k) {
+    double residual = 0, wrong = 0;
+    for (std::size_t i = 0; i < theta.size(); ++i) {
+      double y = 0;
+      for (std::size_t j = 0; j < theta.size(); ++j)
+        y += static_cast<double>(dense(i, j)) * static_cast<double>(top.vectors(k, j));
+      residual += std::pow(y - static_cast<double>(top.values(k)) * static_cast<double>(top.vectors(k, i)), 2);
+      wrong += std::pow(y - 1.001 * static_cast<double>(top.values(k)) * static_cast<double>(top.vectors(k, i)), 2);
+    }
+    double const rounding = 2e-6 * static_cast<double>(top.values(0)), claimed = static_cast<double>(top.residuals(k));
+    CHECK(std::sqrt(residual) <= claimed + rounding);
+    CHECK(claimed <= 1e-5 * static_cast<double>(top.values(0)));
+    CHECK(std::sqrt(wrong) > claimed + rounding);
+  }
+}

@@ -181,25 +181,39 @@ class low_rank {
     return kept;
   }
   /// At most as many pairs as there are eigenvalues above m ε times the largest. The Gram matrix's leading pairs come
-  /// from `leading_eigenpairs`, certified; each costs one product with V.
-  /// \throws not_converged when they cannot be certified.
-  eigen_decomposition<T> top(std::size_t k) const {
+  /// from `leading_eigenpairs`; each costs one product with V. The residuals are those of V Vᵀ, from the Gram matrix's:
+  /// for v = V ẽ / √λ and r = VᵀV ẽ - λ ẽ, V Vᵀ v - λ v = V r / √λ.
+  /// \throws not_converged when the Gram matrix's pairs cannot be certified.
+  certified_eigenpairs<T> certified_top(std::size_t k) const {
     auto const m = static_cast<std::size_t>(v.columns());
     auto&& values = v.gram();
-    auto const gram = leading_eigenpairs(detail::as_span<T>(values), m, std::min(k, m));
+    auto const entries = detail::as_span<T>(values);
+    auto const gram = leading_eigenpairs(entries, m, std::min(k, m));
     auto const found = gram.values.size();
     auto const threshold =
         found ? std::numeric_limits<T>::epsilon() * static_cast<T>(std::max<std::size_t>(m, 1)) * gram.values(0) : T(0);
     std::size_t rank = 0;
     while (rank < found && gram.values(rank) > threshold) ++rank;
-    eigen_decomposition<T> pairs{zeros<T>(rank), unset<T>(rank, size())};
+    certified_eigenpairs<T> pairs{zeros<T>(rank), unset<T>(rank, size()), zeros<T>(rank), {}, gram.products};
+    std::vector<T> rest(rank * m), image(rank * m);
     for (std::size_t r = 0; r < rank; ++r) {
       pairs.values(r) = gram.values(r);
+      for (std::size_t i = 0; i < m; ++i) rest[r * m + i] = gram.images(r, i) - gram.values(r) * gram.vectors(r, i);
       std::span<T> const row{pairs.vectors.data() + r * size(), size()};
       v.multiply(std::span<T const>{gram.vectors.data() + r * m, m}, row);
       detail::normalise(row);
     }
+    lapack::gemm(false, false, rank, m, m, T(1), rest.data(), entries.data(), T(0), image.data());
+    for (std::size_t r = 0; r < rank; ++r) {
+      auto const squared =
+          detail::dot<T>(std::span<T const>(rest).subspan(r * m, m), std::span<T const>(image).subspan(r * m, m));
+      pairs.residuals(r) = static_cast<T>(std::sqrt(std::max(0.0, squared) / static_cast<double>(pairs.values(r))));
+    }
     return pairs;
+  }
+  eigen_decomposition<T> top(std::size_t k) const {
+    auto pairs = certified_top(k);
+    return {std::move(pairs.values), std::move(pairs.vectors)};
   }
   auto factorise(double shift) const { return detail::low_rank_factor<R>(v, shift); }
 

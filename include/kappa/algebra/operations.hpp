@@ -231,11 +231,20 @@ eigenpairs<value_t<Op>> top_eigenpairs(Op const& op, std::size_t k) {
   constexpr bool known = detail::has_top<Op>;
   static_assert(known, "top_eigenpairs: no formula for this structure: ask by name, top_eigenpairs(op, k, lanczos{})");
   if constexpr (known) {
-    auto pairs = op.top(k);
-    if (pairs.values.size() < k)
-      throw invalid_value(std::to_string(k) + " top eigenpairs were asked for, the operator has " +
-                          std::to_string(pairs.values.size()));
-    return detail::certified(op, std::move(pairs));
+    auto const enough = [&](std::size_t found) {
+      if (found < k)
+        throw invalid_value(std::to_string(k) + " top eigenpairs were asked for, the operator has " +
+                            std::to_string(found));
+    };
+    if constexpr (requires { op.certified_top(k); }) {  // knows its residuals without products
+      auto pairs = op.certified_top(k);
+      enough(pairs.values.size());
+      return {std::move(pairs.values), std::move(pairs.vectors), std::move(pairs.residuals)};
+    } else {
+      auto pairs = op.top(k);
+      enough(pairs.values.size());
+      return detail::certified(op, std::move(pairs));
+    }
   } else {
     return {};
   }
