@@ -147,42 +147,49 @@ struct factors {
     if (last == count) f(constant<last_rows>{}, (count - 1) * tile_rows);
   }
 
+  // Takes (Σ_k s²)ᵀ (a²) for a product of s and a.
+  struct squared : plain_panels {
+    static constexpr bool changes = true;
+    std::size_t k;
+    T const* s;
+
+    squared(std::size_t columns, T const* vectors) : k(columns), s(vectors) {}
+    static simd<T> change(simd<T> x) { return x * x; }
+    template <class Tiles>
+    void strips(std::size_t begin, std::size_t samples, int first, int last, T* to) const {
+      constexpr int w = width<T>;
+      alignas(64) T sums[ceil_div(Out, w) * w];
+      int const from = Tiles::first_row(first), end = Tiles::first_row(last);
+      for (std::size_t i = 0; i < samples; ++i) {
+        T const* const x = s + (begin + i) * k * Out;
+        auto const some = [&](int o, auto&& read) {
+          simd<T> sum(T(0));
+          for (std::size_t j = 0; j < k; ++j) {
+            simd<T> const v = read(x + j * Out + o);
+            sum = multiply_add<T>(v, v, sum);
+          }
+          store<T>(sums + (o - from), sum);
+        };
+        int o = from;
+        for (; o + w <= end; o += w) some(o, [](T const* at) { return load(at); });
+        if (o < end) some(o, [&](T const* at) { return load_first(at, static_cast<std::size_t>(end - o)); });
+        T* strip = to;
+        Tiles::in_strips(first, last, [&]<int R>(constant<R>, int row) {
+          std::copy_n(sums + (row - from), R, strip + i * R);
+          strip += static_cast<std::size_t>(Tiles::rows) * samples;
+        });
+      }
+    }
+  };
+
   // out += (Σ_k s²)ᵀ (a²)
   static void product_of_squares(std::size_t n, std::size_t k, T const* a, T const* s, T* out) {
-    using tiles = transposed_tiles<T, Out, In>;
-    using p = typename tiles::columns;
-    constexpr std::size_t block = 64;
-    auto const one = [&]<int Rows>(constant<Rows>, int row, std::size_t begin, std::size_t samples) {
-      T u[block][Rows];  // Σ_k s² for this block of samples and this tile
-      for (std::size_t i = 0; i < samples; ++i) {
-        for (auto& e : u[i]) e = 0;
-        T const* from = s + (begin + i) * k * Out + row;
-        for (std::size_t j = 0; j < k; ++j, from += Out)
-          for (int o = 0; o < Rows; ++o) u[i][o] += from[o] * from[o];
-      }
-      in_panels<p, T>(0, p::count, [&]<int V, int Tail>(constant<V>, constant<Tail>, int panel) {
-        T const* x = a + begin * In + panel * p::panel_width;
-        simd<T> acc[Rows][V];
-        begin_tile<Tail, T>(acc, start::zero, nullptr, 0);
-        for (std::size_t i = 0; i < samples; ++i, x += In) {
-          simd<T> v[1][V];
-          begin_tile<Tail, T>(v, start::row, x, 0);
-#pragma GCC unroll 8
-          for (int j = 0; j < V; ++j) v[0][j] = v[0][j] * v[0][j];
-#pragma GCC unroll 16
-          for (int o = 0; o < Rows; ++o) {
-#pragma GCC unroll 8
-            for (int j = 0; j < V; ++j) acc[o][j] = multiply_add<T>(simd<T>(u[i][o]), v[0][j], acc[o][j]);
-          }
-        }
-        add_tile<Tail>(acc, out + static_cast<std::size_t>(row) * In + panel * p::panel_width);
-      });
-    };
-    auto const work = n * (k + In) * static_cast<std::size_t>(tiles::rows);
-    parallel_ranges(tiles::count, 1 + (std::size_t{1} << 20) / (work + 1), 1, [&](std::size_t first, std::size_t last) {
-      for (std::size_t begin = 0; begin < n; begin += block)
-        tiles::in_strips(static_cast<int>(first), static_cast<int>(last),
-                         [&](auto rows, int row) { one(rows, row, begin, std::min(block, n - begin)); });
+    using columns = typename transposed_tiles<T, Out, In>::columns;
+    squared const both(k, s);
+    auto const work = 1 + n * (k + columns::panel_width) * Out;
+    parallel_ranges(columns::count, 1 + (std::size_t{1} << 20) / work, 1, [&](std::size_t first, std::size_t last) {
+      multiply_transposed<T, Out, In>(n, s, a, out, In, T(1), static_cast<int>(first), static_cast<int>(last), true,
+                                      both);
     });
   }
 

@@ -83,6 +83,7 @@ void append_one(std::size_t rows, T const* x, T scale, T* m, bool add) {
 // share long and short ones evenly. What is finished below the diagonal goes above it while it is near.
 template <class T>
 struct mirrored_panels {
+  static constexpr bool changes = false;
   T* m;
   std::size_t ld, begin, end, parts;
 

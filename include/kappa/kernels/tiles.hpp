@@ -421,6 +421,9 @@ template <class Tiles, class T>
 
 /// What a product's caller has to say on a panel of C: everything is wanted, and nothing follows.
 struct plain_panels {
+  /// Whether the product is of something else than A and B: then caller.strips<Tiles>(first row, rows, first strip,
+  /// last strip, to) copies strips as `copy_strips` does, and panels are copied through caller.change(vector).
+  static constexpr bool changes = false;
   /// Whether the panel is wanted.
   constexpr bool wants(int /*panel*/) const { return true; }
   /// Follows when C's rows [first, last) have got their final values in columns [column, column + columns).
@@ -473,7 +476,7 @@ void multiply_transposed(std::size_t depth, T const* a, T const* b, T* c, std::s
     auto const finish = [&]<int Vectors, int Tail>(constant<Vectors>, constant<Tail>, int column, int from, int to) {
       if (final) caller.finish(tiles::first_row(from), tiles::first_row(to), column, (Vectors - 1) * width<T> + Tail);
     };
-    if constexpr (tiles::copies) {
+    if constexpr (tiles::copies || Caller::changes) {
       // Strips of A are copied in groups that stay in the second-level cache.
       constexpr std::size_t room = 96 * 1024 / sizeof(T);
       alignas(64) T strips[room];
@@ -482,20 +485,27 @@ void multiply_transposed(std::size_t depth, T const* a, T const* b, T* c, std::s
       for (int from = 0; from < tiles::count; from += group) {
         int const to = std::min(from + group, tiles::count);
         if (Lower && tiles::first_row(to) <= first * p::panel_width) continue;
-        copy_strips<tiles>(steps, StrideA, a + k * StrideA, from, to, strips);
+        if constexpr (Caller::changes)
+          caller.template strips<tiles>(k, steps, from, to, strips);
+        else
+          copy_strips<tiles>(steps, StrideA, a + k * StrideA, from, to, strips);
         in_panels<p, T>(first, last, [&]<int Vectors, int Tail>(constant<Vectors> v, constant<Tail> tail, int panel) {
           int const column = panel * p::panel_width;
           if ((Lower && tiles::first_row(to) <= column) || !caller.wants(panel)) return;
           int const begin = Lower ? std::max(from, column / tiles::rows) : from;
           T const* strip = strips + static_cast<std::size_t>(begin - from) * tiles::rows * steps;
-          bool copied = false;
+          T const* const panel_of_b = b + k * StrideB + column;
+          if constexpr (Caller::changes)
+            copy_panel<Tail, Vectors>(steps, panel_of_b, StrideB, copy, [&](simd<T> x) { return caller.change(x); });
+          bool copied = Caller::changes;
           tiles::in_strips(begin, to, [&]<int R>(constant<R> rows, int row) {
             tile(rows, row, v, tail, column, present, [&](auto& acc) {
-              if (copied)
-                multiply_tile<width<T>, T>(acc, steps, strip, 1, R, copy, Vectors * width<T>);
-              else
-                multiply_tile<Tail, T>(acc, steps, strip, 1, R, b + k * StrideB + column, StrideB, std::true_type{},
-                                       copy);
+              if constexpr (!Caller::changes)
+                if (!copied) {
+                  multiply_tile<Tail, T>(acc, steps, strip, 1, R, panel_of_b, StrideB, std::true_type{}, copy);
+                  return;
+                }
+              multiply_tile<width<T>, T>(acc, steps, strip, 1, R, copy, Vectors * width<T>);
             });
             copied = true;
             strip += tiles::rows * steps;
