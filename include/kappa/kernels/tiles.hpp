@@ -469,7 +469,8 @@ void multiply_transposed(std::size_t depth, T const* a, T const* b, T* c, std::s
     }
     end_tile<Tail, T>(acc, out, ld);
   };
-  std::size_t const chunks = (depth + tiles::depth - 1) / tiles::depth, chunk = (depth + chunks - 1) / chunks;
+  std::size_t const chunks = std::max<std::size_t>(1, (depth + tiles::depth - 1) / tiles::depth);
+  std::size_t const chunk = (depth + chunks - 1) / chunks;
   for (std::size_t k = 0; k < depth; k += chunk) {
     std::size_t const steps = std::min(chunk, depth - k);
     bool const present = add || k > 0, final = k + steps == depth;
