@@ -93,19 +93,26 @@ void certified(double tolerance) {
     INFO(s.name);
     auto const a = with_spectrum<T>(s.values, 5);
     for (std::size_t const k : {1U, 5U, 10U, 20U}) {
-      auto const p = leading_eigenpairs(elements(a), n, k);
-      REQUIRE(p.values.size() == k);
-      auto const f = faults_of(a, p, s.values);
-      double const top = s.values[0];
-      CHECK(f.residual <= tolerance * top * 1.05);  // the certificate, computed anew
-      CHECK(f.value <= tolerance * top);
-      CHECK(f.orthogonality < 50 * static_cast<double>(std::numeric_limits<T>::epsilon()));
-      for (std::size_t r = 0; r < k; ++r) CHECK(static_cast<double>(p.residuals(r)) <= tolerance * top);
-      if (s.name == "geometric" || s.name == "clustered") CHECK(p.products > 0);  // the Krylov method did it
-      // The check would see pairs of another matrix.
-      auto other = s.values;
-      for (double& v : other) v *= 1.001;
-      CHECK(faults_of(with_spectrum<T>(other, 5), p, other).residual > tolerance * top);
+      // What users get, which for this order is mostly LAPACK's, and the Krylov method's alone where it converges.
+      std::vector<certified_eigenpairs<T>> found{leading_eigenpairs(elements(a), n, k)};
+      if (auto own = detail::leading_by_krylov(n, a.data(), k, tolerance, {})) {
+        CHECK(own->products > 0);
+        found.push_back(*std::move(own));
+      }
+      CHECK((found.size() == 2 || (s.name != "geometric" && s.name != "clustered")));
+      for (auto const& p : found) {
+        REQUIRE(p.values.size() == k);
+        auto const f = faults_of(a, p, s.values);
+        double const top = s.values[0];
+        CHECK(f.residual <= tolerance * top * 1.05);  // the certificate, computed anew
+        CHECK(f.value <= tolerance * top);
+        CHECK(f.orthogonality < 50 * static_cast<double>(std::numeric_limits<T>::epsilon()));
+        for (std::size_t r = 0; r < k; ++r) CHECK(static_cast<double>(p.residuals(r)) <= tolerance * top);
+        // The check would see pairs of another matrix.
+        auto other = s.values;
+        for (double& v : other) v *= 1.001;
+        CHECK(faults_of(with_spectrum<T>(other, 5), p, other).residual > tolerance * top);
+      }
     }
   }
 }
@@ -118,8 +125,9 @@ TEST_CASE("copies of a multiple eigenvalue are all found") {
   std::vector<double> values(200, 1.0);
   for (std::size_t i = 0; i < 24; ++i) values[i] = 3;
   auto const a = with_spectrum<double>(values, 9);
-  auto const p = leading_eigenpairs(elements(a), 200, 12, {.block = 8});  // more copies than a block holds
-  for (std::size_t r = 0; r < 12; ++r) CHECK(std::abs(p.values(r) - 3) < 1e-9);
+  auto const p = detail::leading_by_krylov(200, a.data(), 12, 1e-10, {.block = 8});  // more copies than a block holds
+  REQUIRE(p);
+  for (std::size_t r = 0; r < 12; ++r) CHECK(std::abs(p->values(r) - 3) < 1e-9);
 
   // Copies beside a spread of other eigenvalues, where the space is never invariant.
   std::vector<double> beside(400);
@@ -127,10 +135,14 @@ TEST_CASE("copies of a multiple eigenvalue are all found") {
   for (std::size_t i = 0; i < 10; ++i) beside[i] = 3;
   std::ranges::sort(beside, std::greater{});
   auto const b = with_spectrum<double>(beside, 10);
+  std::size_t converged = 0;
   for (std::uint64_t seed = 0; seed < 20; ++seed) {
-    auto const q = leading_eigenpairs(elements(b), 400, 12, {.seed = seed});
-    for (std::size_t r = 0; r < 12; ++r) CHECK(std::abs(q.values(r) - beside[r]) < 1e-9);
+    auto const q = detail::leading_by_krylov(400, b.data(), 12, 1e-10, {.seed = seed});
+    if (!q) continue;
+    ++converged;
+    for (std::size_t r = 0; r < 12; ++r) CHECK(std::abs(q->values(r) - beside[r]) < 1e-9);
   }
+  CHECK(converged > 10);
 }
 
 TEST_CASE("leading eigenpairs: small matrices, zero matrices, bad input") {

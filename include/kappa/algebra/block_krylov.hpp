@@ -325,9 +325,10 @@ std::optional<certified_eigenpairs<T>> leading_by_krylov(std::size_t n, T const*
   return std::nullopt;
 }
 
-/// When the Krylov method is worth a try, by flops: a full decomposition reduces to tridiagonal form at half the speed
-/// of products, 4/3 n³ and more; the method was seen to want some 6 to 12 blocks. Measured in docs/performance.md.
-constexpr bool krylov_pays(std::size_t n, std::size_t k) { return n >= 96 && k * 12 <= n; }
+/// When the Krylov method is worth a try. LAPACK's reduction to tridiagonal form takes n³ and little else up to a few
+/// hundred rows, where the method's many small steps do not pay; for larger n the method wants some 6 to 12 blocks, and
+/// more dimensions than a third of n when k is large. Measured: docs/performance.md, `bench/run/growth`.
+constexpr bool krylov_pays(std::size_t n, std::size_t k) { return n >= 256 + 24 * k; }
 
 }  // namespace detail
 

@@ -73,6 +73,11 @@ matrix<T> cross_gram(layer_vectors<T> const& x, layer_vectors<T> const& y) {
         for (std::size_t s = first; s < last; ++s)
           for (std::size_t c = 0; c < k; ++c) {
             T* const to = g.data() + ((begin + s) * k + c) * (m * l);
+            if (r == 1 && l == 1) {  // by whole vectors
+              T const *const from = ss.data() + (s * k + c) * wide, *const weight = aa.data() + s * m;
+              for (std::size_t t = 0; t < m; ++t) to[t] += weight[t] * from[t];
+              continue;
+            }
             for (std::size_t u = 0; u < r; ++u) {
               T const* const from = ss.data() + ((s * k + c) * r + u) * wide;
               T const* const weight = aa.data() + (s * r + u) * (m * r);

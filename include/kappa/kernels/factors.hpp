@@ -72,13 +72,22 @@ struct factors {
     });
   }
 
+  /// Whether squared norms take less time over pairs of positions than over the entries of T, in multiplications of the
+  /// latter: a dot product of D elements takes 48 + 1.5 D of them, its sum being most of it, and more once columns
+  /// outgrow the first-level cache (measured, `bench/run/growth`).
+  static constexpr bool norms_by_pairs_pay(std::size_t k, std::size_t r) {
+    double const columns = static_cast<double>(k), positions = static_cast<double>(r);
+    double const element = columns * positions * Out * sizeof(T) <= 32 * 1024 ? 1.5 : 3.5;
+    auto const dots = [=](int elements) { return 48 + element * elements; };
+    return r == 1 || (positions + 1) / 2 * (dots(In) + columns * dots(Out)) < columns * In * Out;
+  }
+
   /// norms[n K + k] += ‖T_{nk}‖² (+ ‖b_{nk}‖² with `bias`): ‖s‖² (‖a‖² + bias) for R = 1; for more positions over
-  /// their pairs, or over the entries of T_{nk} held in registers, whichever multiplies less.
+  /// their pairs, or over the entries of T_{nk} held in registers, whichever takes less time.
   template <class Norm>
   static void squared_norms(std::size_t n, std::size_t k, std::size_t r, T const* a, T const* s, bool bias,
                             Norm* norms) {
-    double const positions = static_cast<double>(r);
-    bool const by_pairs = r == 1 || (positions + 1) * (In / static_cast<double>(k) + Out) < 1.0 * In * Out;
+    bool const by_pairs = norms_by_pairs_pay(k, r);
     std::size_t const work = k * r * (by_pairs ? (r + 1) / 2 * (In / k + Out) : std::size_t(In) * Out);
     parallel_ranges(n, 1 + (std::size_t{1} << 19) / work, 1, [&](std::size_t begin, std::size_t end) {
       for (std::size_t i = begin; i < end; ++i)
