@@ -2,6 +2,7 @@
 /// \file
 /// What people do with curvature: optimisers, a training loop, evaluation.
 
+#include <kappa/methods/accumulate.hpp>
 #include <kappa/methods/adam.hpp>
 #include <kappa/methods/damping.hpp>
 #include <kappa/methods/directional_newton.hpp>

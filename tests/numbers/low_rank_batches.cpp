@@ -9,6 +9,7 @@
 #include <kappa/declare.hpp>
 #include <kappa/derive.hpp>
 #include <kappa/derive/predict.hpp>
+#include <kappa/methods/accumulate.hpp>
 #include <kappa/methods/directional_newton.hpp>
 
 namespace {
@@ -89,6 +90,27 @@ TEST_CASE("appended batches are the whole data set's matrix") {
   CHECK(none.samples() == 4);
 }
 
+TEST_CASE("a data set is accumulated batch by batch, with a report after each") {
+  data<mean_goal> const d(23);
+  appended_ggn<mean_goal, double> by_hand(d.theta), by_call(d.theta);
+  by_hand.append(d.part(0, 9));
+  by_hand.append(d.part(9, 9));
+  by_hand.append(d.part(18, 5));
+  std::vector<std::size_t> seen;
+  accumulate(by_call, d.all(), 23, 9, [&](std::size_t done, std::size_t total) {
+    CHECK(total == 23);
+    seen.push_back(done);
+  });
+  CHECK(seen == std::vector<std::size_t>{9, 18, 23});
+  CHECK(difference(to_dense(by_call.matrix()), to_dense(by_hand.matrix())) < 1e-15);
+  truncated_ggn<mean_goal, double> kept(d.theta, 81);
+  accumulate(kept, d.all(), 23, 10);
+  CHECK(difference(to_dense(kept.matrix()), to_dense(by_hand.matrix())) < 1e-10);
+  CHECK_THROWS_AS(accumulate(by_call, d.all(), 23, 0), capacity_exceeded);
+  CHECK_THROWS_AS(accumulate(by_call, d.all(), 22, 9), shape_mismatch);
+  CHECK(by_call.samples() == 23);
+}
+
 TEST_CASE("appended batches of other sources") {
   data<mean_goal> const d(12);
   appended_ggn<mean_goal, double, empirical_fisher> fisher(d.theta);
@@ -104,7 +126,7 @@ TEST_CASE("a truncated matrix stays within its bounds") {
   auto const exact_values = lapack::symmetric_eigenvalues(dense);
   for (std::size_t const most : {4U, 12U, 100U}) {
     truncated_ggn<mean_goal, double> kept(d.theta, most);
-    for (std::size_t b = 0; b < 5; ++b) kept.add(d.part(8 * b, 8));
+    for (std::size_t b = 0; b < 5; ++b) kept.append(d.part(8 * b, 8));
     REQUIRE(kept.samples() == 40);
     kappa::matrix<double> const lost = dense - to_dense(kept.matrix());
     auto const values = lapack::symmetric_eigenvalues(lost);

@@ -219,9 +219,9 @@ class truncated_ggn {
   /// Pairs kept.
   std::size_t rank() const { return values.size(); }
 
-  /// Adds a batch: its sweep, `rank` products with its root each way, and the eigenpairs of a Gram matrix of order
+  /// Appends a batch: its sweep, `rank` products with its root each way, and the eigenpairs of a Gram matrix of order
   /// rank + N K. \throws as derive; not_converged; then nothing has changed.
-  void add(batch<T> const& b) {
+  void append(batch<T> const& b) {
     auto quantity = Quantity;
     quantity.seed = Quantity.seed + batches;
     auto const q = derive<Objective>(theta, b, quantity);
