@@ -30,7 +30,7 @@ matrix<float> first_rows(matrix<float> const& m, std::size_t count) {
 // The leading eigenvectors of the matrix of `samples`, collected `chunk` at a time and truncated to a higher rank.
 matrix<float> truncated_directions(vector<float> const& theta, io::dataset<float> const& samples, std::size_t chunk) {
   truncated_ggn<digits, float> all(theta, truncated_rank);
-  by_chunks(samples, chunk, [&](batch<float> const& b) { all.add(b); });
+  by_chunks(samples, chunk, [&](batch<float> const& b) { all.append(b); });
   return first_rows(all.eigenvectors(), directions);
 }
 
