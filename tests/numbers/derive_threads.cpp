@@ -1,12 +1,14 @@
-// The same numbers on one thread and on two, and in float and in double, on a network large enough to be split.
+// The same numbers on one thread and on two, and in float and in double, on a network large enough to be split: the
+// gradient's family, and what is made of the Gauss-Newton matrix.
 
 #include <vector>
 
 #include <catch2/catch.hpp>
 
-#include <kappa/derive.hpp>
-
+#include <kappa/algebra/operations.hpp>
 #include <kappa/declare.hpp>
+#include <kappa/derive.hpp>
+#include <kappa/derive/directions.hpp>
 
 namespace {
 
@@ -78,4 +80,65 @@ TEST_CASE("float agrees with double to float's rounding, and no better") {
   auto const wide = results_on<double>(1);
   agree(narrow, wide, 2e-5);
   CHECK(relative_difference(narrow.gradient, wide.gradient) > 1e-9);
+}
+
+namespace {
+
+template <class T>
+struct curvature_results {
+  std::vector<double> gram, second_factor, values, pairs, vectors, slopes, curvatures;
+};
+
+template <class T>
+curvature_results<T> curvature_on(int thread_count) {
+  set_threads(thread_count);
+  constexpr std::size_t n = 96, k = 3;
+  auto const theta = initialise<net, T>(5);
+  std::vector<T> x(n * 784);
+  std::vector<int> y(n);
+  counter_random random(6);
+  for (T& e : x) e = static_cast<T>(random.normal());
+  for (int& e : y) e = static_cast<int>(random.below(10));
+  auto const q = derive<goal>(theta, batch(x, y), gradient, ggn, kfac<expand>);
+  auto const wide = [](auto const& s) { return std::vector<double>(s.begin(), s.end()); };
+  // Of an eigenvector, what does not depend on its sign.
+  auto const squares = [&](auto const& m) {
+    auto all = wide(elements(m));
+    for (double& v : all) v *= v;
+    return all;
+  };
+  auto const top = top_eigenpairs(q[ggn], k);
+  auto const d = directional_derivatives_of(q, k);
+  return {wide(q[ggn].root().gram()),
+          wide(q.factors(kfac<expand>)[1].inputs.elements()),
+          wide(elements(eigenvalues(q[ggn]))),
+          wide(elements(top.values)),
+          squares(top.vectors),
+          squares(d.slopes),
+          wide(elements(d.curvatures))};
+}
+
+}  // namespace
+
+TEST_CASE("Gram matrices, their eigenpairs and directional derivatives: the same on any number of threads") {
+  auto const one = curvature_on<double>(1), two = curvature_on<double>(2), again = curvature_on<double>(2);
+  CHECK(relative_difference(one.gram, two.gram) < 1e-13);
+  CHECK(relative_difference(one.second_factor, two.second_factor) < 1e-13);
+  CHECK(relative_difference(one.values, two.values) < 1e-12);
+  CHECK(relative_difference(one.pairs, two.pairs) < 1e-12);
+  // Vectors are as exact as the residual's bound, 1e-10 of the largest eigenvalue, over the gap.
+  CHECK(relative_difference(one.vectors, two.vectors) < 1e-7);
+  CHECK(relative_difference(one.slopes, two.slopes) < 1e-7);
+  CHECK(relative_difference(one.curvatures, two.curvatures) < 1e-7);
+  CHECK(two.gram == again.gram);
+  CHECK(two.second_factor == again.second_factor);
+  CHECK(two.values == again.values);
+  CHECK(two.pairs == again.pairs);
+  CHECK(two.vectors == again.vectors);
+  CHECK(two.slopes == again.slopes);
+  CHECK(two.curvatures == again.curvatures);
+  // The comparison would see another arithmetic.
+  auto const narrow = curvature_on<float>(2);
+  CHECK(relative_difference(narrow.gram, two.gram) < 1e-4);
+  CHECK(relative_difference(narrow.gram, two.gram) > 1e-9);
 }
