@@ -137,3 +137,40 @@ TEST_CASE("several positions are not for the short cut") {
   sample<sequence, float> const s(5);
   CHECK(distance(s, s) == 0);
 }
+
+// Many samples go in blocks on one thread; on two they do not.
+TEMPLATE_TEST_CASE("blocks of samples", "", float, double) {
+  using T = TestType;
+  auto const norms = [](auto&& q) {
+    std::vector<double> all{q[loss_value]};
+    for (T v : q[gradient]) all.push_back(static_cast<double>(v));
+    return all;
+  };
+  using own = typename workspace<shared, T, loss_value_t, gradient_t>::runner::small_network;
+  for (std::size_t const n : {2 * own::block, 2 * own::block + 1, 3 * own::block - 1}) {
+    sample<shared, T> s(6);
+    counter_random random(7);
+    std::vector<T> x;
+    std::vector<int> y;
+    for (std::size_t i = 0; i < 6 * n; ++i) x.push_back(static_cast<T>(random.normal()));
+    for (std::size_t i = 0; i < n; ++i) y.push_back(static_cast<int>(random.below(2)));
+    auto const on = [&](int count) {
+      set_threads(count);
+      return norms(derive<shared>(s.theta, kappa::batch(x, y), loss_value, gradient));
+    };
+    auto const one = on(1), two = on(2), again = on(1);
+    CHECK(one == again);
+    double size = 0, off = 0, other = 0;
+    y[n - 1] = 1 - y[n - 1];
+    auto const changed = on(1);
+    for (std::size_t i = 0; i < one.size(); ++i) {
+      size = std::max(size, std::abs(two[i]));
+      off = std::max(off, std::abs(one[i] - two[i]));
+      other = std::max(other, std::abs(changed[i] - two[i]));
+    }
+    double const tolerance = 100 * std::numeric_limits<T>::epsilon() * size;
+    CHECK(off < tolerance);
+    CHECK_FALSE(other < tolerance);  // one label of the last block
+  }
+  set_threads(1);
+}

@@ -90,7 +90,7 @@ struct backward {
     if constexpr (places::keeps_gradient) {
       T* const dw = c.fixed + places::gradient + o.offset;
       kernel::weight_gradient(rows, stream_at(c, o.adjoint, stream_kind::first_order, S.size()), x, dw, bias_of(dw),
-                              c.scratch, S.tied);
+                              c.scratch, S.tied || c.continues);
     }
     if constexpr (R.ggn_vector_product) {
       T* const dw = c.fixed + places::ggn_product + o.offset;

@@ -21,6 +21,8 @@ struct context {
   T const* direction[2] = {nullptr, nullptr};  ///< in the order of the tangents' columns
   std::uint64_t* seed = nullptr;               ///< of each stream, in the workspace
 
+  bool continues = false;  ///< adds to the gradient of the samples before
+
   T* per_sample = nullptr;
   std::size_t capacity = 0;
   T* fixed = nullptr;

@@ -26,7 +26,7 @@ struct runner {
   static constexpr bool all_written = places::all_written;
   static constexpr bool goes_backward = program<Objective, R>::streams.count > 0;
   using function = void (*)(context<T> const&, operands const&);
-  using one_sample = small<runner, T, Objective, R>;
+  using small_network = small<runner, T, Objective, R>;
 
   template <signature S>
   static void forward_step(context<T> const& c, operands const& o) {
@@ -87,12 +87,12 @@ struct runner {
   }
 
   /// Whether `run_checked` takes so many samples.
-  static constexpr bool checks_parameters(std::size_t samples) { return one_sample::fits && samples == 1; }
+  static constexpr bool checks_parameters(std::size_t samples) { return small_network::fits && samples == 1; }
   /// One derivation of a small network on one sample, whose parameters are checked on the way: `checked` is called
   /// when they are found finite, before any result is written.
   template <class Checked>
   static void run_checked(context<T> const& c, Checked&& checked) {
-    if constexpr (one_sample::fits) one_sample::run(c, checked);
+    if constexpr (small_network::fits) small_network::run(c, checked);
   }
 
   /// One derivation. The results lie where `layout` says.
@@ -113,7 +113,11 @@ struct runner {
         std::fill_n(c.gram + places::gram_of(k, c.capacity), places::groups(k) * order * order, T(0));
       }
 
-    run(c, std::make_integer_sequence<unsigned, all::count>());
+    constexpr auto nodes = std::make_integer_sequence<unsigned, all::count>();
+    if constexpr (small_network::fits)  // and nothing is left to do after the sweep
+      if (small_network::in_blocks(c.samples))
+        return small_network::run_in_blocks(c, [=](context<T> const& part) { run(part, nodes); });
+    run(c, nodes);
 
     for (int k = 0; k < R.ggns; ++k) {
       std::size_t const order = c.samples * places::root_columns(k);
