@@ -26,7 +26,9 @@ struct problem {
 
 inline problem small() { return {"784-128-10", {784, 128, 10}, true, {32, 128, 512}}; }
 inline problem large() { return {"784-512-256-10", {784, 512, 256, 10}, true, {32, 128, 512}}; }
-inline problem tiny() { return {"2-16-16-1", {2, 16, 16, 1}, false, {1, 64}}; }
+inline problem tiny() { return {"2-16-16-1", {2, 16, 16, 1}, false, {1, 64, 1024}}; }
+inline problem control() { return {"4-32-32-2", {4, 32, 32, 2}, false, {1, 64, 1024}}; }
+inline problem physics() { return {"2-50-50-50-50-1", {2, 50, 50, 50, 50, 1}, false, {1, 64, 1024}}; }
 
 /// The i-th number of a stream: an integer hash, the same wherever there are 32 bits.
 constexpr std::uint32_t hashed(std::uint32_t stream, std::uint32_t i) {
