@@ -149,7 +149,15 @@ void register_kappa(problem const& p) {
     static auto const direction = parameters(p);
     add("ggn_product", flops.ggn_product(), ggn_vector_product(direction));
     add("ggn_gram", flops.ggn(), ggn);
-    if (p.widths.back() < 2) continue;
+    if (!p.classifies) {  // the small networks
+      add_then(
+          "top_eigenpair", 0, [](auto const& q) { benchmark::DoNotOptimize(top_eigenpairs(q[ggn], 1)); }, ggn);
+      add_then(
+          "kfac_step", 0,
+          [](auto const& q) { benchmark::DoNotOptimize(solve(q[kfac<expand>] + 0.01 * identity, q[gradient])); },
+          loss_value, gradient, kfac<expand>);
+      continue;
+    }
     // What is made of the Gram matrix: no count of flops, because these iterate.
     constexpr std::size_t count = 10;
     keep("lapack_values", [=](benchmark::State& state) { time_lapack<Objective>(state, p, n); });
