@@ -162,8 +162,18 @@ auto projected_gradients(Root const& root, Gradients const& gradients, matrix<ty
   if (projections.size() == 0) return projections;
   auto const v = root.layer_view(), g = gradients.layer_view();
   if (cheaper_by_pairs(v, g, k)) {
-    auto const inner = cross_gram(v, g);
-    lapack::gemm(false, false, k, n, m, root.vectors_factor(), pairs.data(), inner.data(), T(0), projections.data());
+    // Some samples of the root at a time: all inner products at once would be a second large matrix.
+    constexpr std::size_t block = 64;
+    std::vector<T> weights;
+    for (std::size_t begin = 0; begin < v.samples; begin += block) {
+      auto const part = samples_of(v, begin, std::min(v.samples, begin + block));
+      std::size_t const first = begin * v.per_sample, width = part.columns();
+      weights.resize(k * width);
+      for (std::size_t i = 0; i < k; ++i) std::copy_n(pairs.data() + i * m + first, width, weights.data() + i * width);
+      auto const inner = cross_gram(part, g);
+      lapack::gemm(false, false, k, n, width, root.vectors_factor(), weights.data(), inner.data(), T(begin > 0 ? 1 : 0),
+                   projections.data());
+    }
   } else {
     auto directions = unset<T>(k, root.rows());
     root.multiply(elements(pairs), elements(directions));

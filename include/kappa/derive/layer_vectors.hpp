@@ -45,6 +45,17 @@ void check_same_layers(layer_vectors<T> const& x, layer_vectors<T> const& y) {
   if (!same) throw shape_mismatch("vectors of two batches meet, which do not belong to the same layers");
 }
 
+/// The vectors of samples [begin, end).
+template <real T>
+layer_vectors<T> samples_of(layer_vectors<T> all, std::size_t begin, std::size_t end) {
+  for (auto& l : all.layers) {
+    l.a += begin * l.positions * l.inputs;
+    l.s += begin * all.per_sample * l.positions * l.outputs;
+  }
+  all.samples = end - begin;
+  return all;
+}
+
 }  // namespace detail
 
 /// XᵀY, [columns of X, columns of Y], without X or Y: per layer Σ_{rr'} (a_nr·a'_mr' + bias)(s_nkr·s'_mlr'). Costs
