@@ -50,7 +50,7 @@ int main(int argc, char** argv) {
   app.footer(examples::exit_codes_help);
   std::string path, output = "report";
   settings s;
-  int thread_count = 0;
+  int thread_count = 1;
   bool is_short = false;
   app.add_option("--data", path, examples::data_help);
   app.add_option("--seed", s.seed, "of the drawn digits, the parameters, the batches and the Monte Carlo draws")
