@@ -105,11 +105,12 @@ template <class T>
 double dot(std::span<T const> x, std::span<T const> y) {
   constexpr std::size_t lanes = 8;
   double sums[lanes] = {};
-  std::size_t i = 0;
-  for (; i + lanes <= x.size(); i += lanes)
-    for (std::size_t l = 0; l < lanes; ++l) sums[l] += static_cast<double>(x[i + l]) * static_cast<double>(y[i + l]);
+  T const *const a = x.data(), *const b = y.data();
+  std::size_t const whole = x.size() / lanes * lanes;
+  for (std::size_t i = 0; i < whole; i += lanes)
+    for (std::size_t l = 0; l < lanes; ++l) sums[l] += static_cast<double>(a[i + l]) * static_cast<double>(b[i + l]);
   double sum = 0;
-  for (; i < x.size(); ++i) sum += static_cast<double>(x[i]) * static_cast<double>(y[i]);
+  for (std::size_t i = whole; i < x.size(); ++i) sum += static_cast<double>(a[i]) * static_cast<double>(b[i]);
   for (double s : sums) sum += s;
   return sum;
 }
