@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include <kappa/algebra.hpp>
 #include <kappa/declare.hpp>
 #include <kappa/derive.hpp>
 
