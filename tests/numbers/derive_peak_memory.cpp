@@ -83,12 +83,12 @@ TEST_CASE("directional derivatives and Newton steps need a fifth more than Gram 
 
   // What the request keeps: values of every layer, and the vectors of gradient and Gauss-Newton root at its outputs.
   std::size_t const gram = sizeof(float) * order * order;
-  std::size_t const parameters = sizeof(float) * static_cast<std::size_t>(net::parameter_count);
+  std::size_t const of_parameters = sizeof(float) * static_cast<std::size_t>(net::parameter_count);
   std::size_t const units = 512 + 256 + 10;
   std::size_t const activations = sizeof(float) * samples * (784 + units + (1 + 9) * units);
-  std::size_t const whole = gram + activations + parameters;
+  std::size_t const counted = gram + activations + of_parameters;
 
-  std::size_t const directions = peak_of([&] {
+  std::size_t const for_directions = peak_of([&] {
     auto const q = derive<goal>(theta, batch(x, y), gradient, ggn);
     CHECK(directional_derivatives_of(q, 10).count() == 10);
   });
@@ -111,8 +111,8 @@ TEST_CASE("directional derivatives and Newton steps need a fifth more than Gram 
     auto const q = derive<goal>(theta, batch(x, y), gradient, ggn);
     CHECK(directional_newton_step_of(q, ggn, leading{10}, constant_damping{1e-2}).step.size() > 0);
   });
-  double const share = static_cast<double>(directions) / static_cast<double>(whole);
-  double const step_share = static_cast<double>(newton) / static_cast<double>(whole);
+  double const share = static_cast<double>(for_directions) / static_cast<double>(counted);
+  double const step_share = static_cast<double>(newton) / static_cast<double>(counted);
   WARN("peak over Gram matrix, activations and parameters: directions " << share << ", Newton step " << step_share);
   CHECK(share < 1.2);
   CHECK(step_share < 1.2);
@@ -123,5 +123,5 @@ TEST_CASE("directional derivatives and Newton steps need a fifth more than Gram 
     auto const copy = zeros<float>(order, order);
     CHECK(copy.size() == q[ggn].root().gram().size());
   });
-  CHECK(static_cast<double>(all) > 1.2 * static_cast<double>(whole));
+  CHECK(static_cast<double>(all) > 1.2 * static_cast<double>(counted));
 }

@@ -179,7 +179,8 @@ class derivation {
     } else if constexpr (std::same_as<Q, gradient_variance_t>) {
       return flat(places::variance);
     } else if constexpr (detail::is_diagonal<Q>) {
-      return flat(places::diagonal_of(R.find(diagonal_request{Q::source, Q::samples})));
+      constexpr int index = R.find(diagonal_request{Q::source, Q::samples});
+      return flat(places::diagonal_of(index));
     } else if constexpr (std::same_as<Q, ggn_vector_product_t>) {
       return flat(places::ggn_product);
     } else if constexpr (std::same_as<Q, hessian_vector_product_t>) {
@@ -193,7 +194,8 @@ class derivation {
                             places::parameter_count};
     } else if constexpr (std::same_as<Q, gradient_gram_t>) {
       // Kept at the empirical Fisher matrix's scale.
-      auto const fisher = ggn_root<T, Objective, R>(at, memory, R.find(request::request_for<empirical_fisher_t>()), 0);
+      constexpr int index = R.find(request::request_for<empirical_fisher_t>());
+      auto const fisher = ggn_root<T, Objective, R>(at, memory, index, 0);
       auto g = zeros<T>(at.samples, at.samples);
       std::ranges::transform(fisher.gram(), g.data(), [&](T v) { return static_cast<T>(at.scale) * v; });
       return g;

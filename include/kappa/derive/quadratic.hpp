@@ -68,7 +68,8 @@ struct quadratic {
       }
     }
     [&]<std::size_t... Index>(std::index_sequence<Index...>) {
-      (diagonal<W, static_cast<int>(Index)>(c, offset, a, stream(streams.source_of(R.diagonal[Index]))), ...);
+      (diagonal<W, static_cast<int>(Index)>(c, offset, a, stream(streams.source_of(places::asked.diagonal[Index]))),
+       ...);
     }
     (std::make_index_sequence<static_cast<std::size_t>(R.diagonals)>());
     for (int i = 0; i < R.ggns; ++i) {
@@ -81,7 +82,8 @@ struct quadratic {
     }
     for_modes<W>(c, parameter, a);
     [&]<std::size_t... Index>(std::index_sequence<Index...>) {
-      (output_factor<W, static_cast<int>(Index)>(c, parameter, stream(streams.source_of(R.kfac[Index]))), ...);
+      (output_factor<W, static_cast<int>(Index)>(c, parameter, stream(streams.source_of(places::asked.kfac[Index]))),
+       ...);
     }
     (std::make_index_sequence<static_cast<std::size_t>(R.kfacs)>());
   }
