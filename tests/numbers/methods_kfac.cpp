@@ -407,10 +407,10 @@ TEST_CASE("a relative damping is free of the loss's scale") {
   CHECK_FALSE(reference::relative_error(run(classes{}, absolute), run(summed{}, absolute)) < 1e-3);
 
   auto const k = derive<classes>(theta, d.all(), kfac<expand>)[kfac<expand>];
-  auto const whole = reference::from(to_dense(k));
+  auto const entire = reference::from(to_dense(k));
   number trace = 0;
-  for (std::size_t i = 0; i < whole.n; ++i) trace += whole(i, i);
-  CHECK(reference::relative_error(relative_damping(k, 0.1), 0.1L * trace / static_cast<number>(whole.n)) < 1e-13);
+  for (std::size_t i = 0; i < entire.n; ++i) trace += entire(i, i);
+  CHECK(reference::relative_error(relative_damping(k, 0.1), 0.1L * trace / static_cast<number>(entire.n)) < 1e-13);
   CHECK_THROWS_AS(relative_damping(k, -1), invalid_value);
 }
 

@@ -80,9 +80,9 @@ TEST_CASE("every epoch holds every sample once, and the last batch what is left"
   mini_batches<small_classes, float> again({x, y}, 5, 7), other({x, y}, 5, 8);
   CHECK(epoch_of(again, 2, 3) == second);  // whatever came before
   CHECK_FALSE(epoch_of(other, 2, 3) == second);
-  mini_batches<small_classes, float> whole({x, y}, 100, 7);
-  CHECK(whole.count() == 1);
-  CHECK(whole.gather(0).inputs.size() == 69);
+  mini_batches<small_classes, float> entire({x, y}, 100, 7);
+  CHECK(entire.count() == 1);
+  CHECK(entire.gather(0).inputs.size() == 69);
 }
 
 TEST_CASE("a gathered sample keeps its inputs, labels and targets together") {
@@ -221,11 +221,11 @@ TEST_CASE("the loss on a data set does not depend on the chunks") {
   auto const theta = initialise<small, double>(3);
   auto const x = normal<double>(23, 3, 1), t = normal<double>(23, 4, 2);
   for (std::size_t const chunk : {1u, 5u, 23u, 100u}) {
-    auto const whole = derive<small_regression>(theta, batch{x, t}, loss_value)[loss_value];
-    CHECK(evaluate<small_regression>(theta, batch{x, t}, chunk) == Approx(whole).epsilon(1e-13));
+    auto const entire = derive<small_regression>(theta, batch{x, t}, loss_value)[loss_value];
+    CHECK(evaluate<small_regression>(theta, batch{x, t}, chunk) == Approx(entire).epsilon(1e-13));
     auto const total = derive<small_sum>(theta, batch{x, t}, loss_value)[loss_value];
     CHECK(evaluate<small_sum>(theta, batch{x, t}, chunk) == Approx(total).epsilon(1e-13));
-    CHECK_FALSE(evaluate<small_sum>(theta, batch{x, t}, chunk) == Approx(whole).epsilon(1e-13));
+    CHECK_FALSE(evaluate<small_sum>(theta, batch{x, t}, chunk) == Approx(entire).epsilon(1e-13));
   }
   auto const tokens_theta = initialise<tokens, double>(3);
   auto const xs = normal<double>(7, 6, 1);

@@ -111,10 +111,10 @@ TEST_CASE("The product bound is an equality for aligned singular vectors and whi
       misprint_over += l == 1 ? s[0] * s[0] : 1 / (s[0] * s[0]);
       misprint_under += l == 1 ? s[3] * s[3] : 1 / (s[3] * s[3]);
     }
-    auto identity = zeros<double>(4, 4);
-    for (std::size_t i = 0; i < 4; ++i) identity(i, i) = 1;
+    auto unit = zeros<double>(4, 4);
+    for (std::size_t i = 0; i < 4; ++i) unit(i, i) = 1;
     std::vector<double> const gains{1, 1, 1};
-    theory::small_gauss_newton const g(layers, gains, theory::covariance(identity));
+    theory::small_gauss_newton const g(layers, gains, theory::covariance(unit));
     double const exact = g.condition_number(), stated = theory::product_bound_t::value(g);
     CHECK(std::abs(stated / exact - 1) <= 1e-12 * exact);
     // The hidden layer's s² for s⁻², as in the authors' public code, is another number.
