@@ -19,7 +19,31 @@
 
 #include <kappa/declare.hpp>
 
+#include "textbook_layers.hpp"
+
 namespace kappa::reference {
+
+/// What some layers read beside the inputs, as in kappa::batch_side.
+template <class S>
+struct side {
+  std::vector<unsigned char> mask{};
+  std::vector<S> adjacency{};
+  std::vector<int> row_begin{};
+  std::vector<int> column{};
+  std::vector<S> weight{};
+  std::uint64_t seed = 0;
+};
+
+/// One sample: its input and what it has beside.
+template <class S>
+struct sample {
+  std::span<S const> input{};
+  sample_side<S> beside{};
+  int number = 0;
+
+  sample() = default;
+  sample(std::span<S const> x) : input(x) {}
+};
 
 /// N samples with their targets: `labels` [N, M] or `vectors` [N, M, C], the other one empty.
 template <class S>
@@ -28,6 +52,7 @@ struct batch {
   std::vector<S> inputs{};  // [N, in]
   std::vector<int> labels{};
   std::vector<S> vectors{};
+  side<S> beside{};  // what some layers read
 };
 
 /// The same numbers in another scalar.
@@ -37,7 +62,12 @@ std::vector<To> convert(std::vector<From> const& v) {
 }
 template <class To, class From>
 batch<To> convert(batch<From> const& b) {
-  return {b.samples, convert<To>(b.inputs), b.labels, convert<To>(b.vectors)};
+  auto const& s = b.beside;
+  return {b.samples,
+          convert<To>(b.inputs),
+          b.labels,
+          convert<To>(b.vectors),
+          {s.mask, convert<To>(s.adjacency), s.row_begin, s.column, convert<To>(s.weight), s.seed}};
 }
 
 namespace detail {
@@ -57,6 +87,89 @@ std::span<S const> part(std::vector<S> const& v, int offset, int count) {
 
 }  // namespace detail
 
+/// Sample n of a batch for a network.
+template <class Net, class S>
+sample<S> sample_of(batch<S> const& b, int n) {
+  sample<S> x(detail::part(b.inputs, n * Net::input_shape.size(), Net::input_shape.size()));
+  auto const& s = b.beside;
+  x.number = n;
+  x.beside.seed = s.seed;
+  if (!s.mask.empty()) x.beside.mask = s.mask.data() + n * Net::mask_positions;
+  if (!s.adjacency.empty()) x.beside.adjacency = s.adjacency.data() + n * Net::graph_nodes * Net::graph_nodes;
+  if (!s.row_begin.empty()) x.beside.row_begin = s.row_begin.data() + n * Net::graph_nodes;
+  x.beside.column = s.column.data();
+  x.beside.weight = s.weight.empty() ? nullptr : s.weight.data();
+  return x;
+}
+
+namespace detail {
+
+/// y = (a, b) along the axis of a concatenation.
+template <class S>
+void join(node const& n, shape const& of_a, std::vector<S> const& a, std::vector<S> const& b, std::vector<S>& y) {
+  int const axis = n.set[0];
+  auto const split = [](shape const& s, int e, int* index) {
+    for (int i = s.rank; i-- > 0; e /= s.extent[i]) index[i] = e % s.extent[i];
+  };
+  shape of_b = n.out;
+  of_b.extent[axis] -= of_a.extent[axis];
+  for (int e = 0; e < n.out.size(); ++e) {
+    int index[3]{};
+    split(n.out, e, index);
+    bool const first = index[axis] < of_a.extent[axis];
+    if (!first) index[axis] -= of_a.extent[axis];
+    shape const& s = first ? of_a : of_b;
+    int from = 0;
+    for (int i = 0; i < s.rank; ++i) from = from * s.extent[i] + index[i];
+    get(y, e) = get(first ? a : b, from);
+  }
+}
+
+/// Where a layer is applied.
+template <class Net>
+textbook::place place_of_layer(node const& n) {
+  node const& a = get(Net::nodes, n.a);
+  return {n.layer->name, a.out, n.out, n.set, static_cast<int>(&n - Net::nodes.data()), n.shift, a.ragged};
+}
+
+/// A layer's value by its textbook definition; a user's map answers for itself.
+template <class Net, class S>
+void layer_value(node const& n, std::vector<S> const& theta, sample<S> const& x, std::vector<S> const& a,
+                 std::vector<S>& y) {
+  S const* const own = n.parameter >= 0 ? theta.data() + get(Net::parameters, n.parameter).offset : nullptr;
+  if (textbook::value<S>(place_of_layer<Net>(n), x, own, a, y)) return;
+  site<S> here;
+  here.in = get(Net::nodes, n.a).out;
+  here.out = n.out;
+  here.set = n.set;
+  n.layer->functions<S>().apply(here, a.data(), y.data());
+}
+
+/// Its derivative along (da, dθ), by dual numbers through the same definition.
+template <class Net, class S>
+void layer_tangent(node const& n, std::vector<S> const& theta, std::vector<S> const& dtheta, sample<S> const& x,
+                   std::vector<S> const& a, std::vector<S> const& da, std::vector<S>& dy) {
+  using number = textbook::dual<S>;
+  std::vector<number> own, in, out(dy.size());
+  if (n.parameter >= 0) {
+    parameter const& p = get(Net::parameters, n.parameter);
+    for (int i = 0; i < p.size(); ++i)
+      own.push_back({get(theta, p.offset + i), dtheta.empty() ? S(0) : get(dtheta, p.offset + i)});
+  }
+  for (std::size_t e = 0; e < a.size(); ++e) in.push_back({a[e], da[e]});
+  if (textbook::value<number>(place_of_layer<Net>(n), x, own.data(), in, out)) {
+    for (std::size_t e = 0; e < dy.size(); ++e) dy[e] = out[e].tangent;
+    return;
+  }
+  site<S> here;
+  here.in = get(Net::nodes, n.a).out;
+  here.out = n.out;
+  here.set = n.set;
+  n.layer->functions<S>().push(here, a.data(), da.data(), dy.data());
+}
+
+}  // namespace detail
+
 // ---- values and tangents
 // ----------------------------------------------------------------------------------------------
 
@@ -66,7 +179,7 @@ using node_values = std::vector<std::vector<S>>;
 
 /// The values of all nodes for one sample x [in].
 template <class Net, class S>
-node_values<S> values(std::vector<S> const& theta, std::span<S const> x) {
+node_values<S> values(std::vector<S> const& theta, sample<S> const& x) {
   using detail::get;
   node_values<S> v;
   for (node const& n : Net::nodes) {
@@ -74,7 +187,7 @@ node_values<S> values(std::vector<S> const& theta, std::span<S const> x) {
     auto const& a = n.a >= 0 ? get(v, n.a) : y;
     switch (n.op) {
       case operation::input:
-        y.assign(x.begin(), x.end());
+        y.assign(x.input.begin(), x.input.end());
         break;
       case operation::dense: {
         parameter const& p = get(Net::parameters, n.parameter);
@@ -90,8 +203,11 @@ node_values<S> values(std::vector<S> const& theta, std::span<S const> x) {
       case operation::activation:
         for (int i = 0; i < n.out.size(); ++i) get(y, i) = n.act->functions<S>().value(get(a, i));
         break;
-      case operation::map:
-        n.map->functions<S>().apply(a, y);
+      case operation::layer:
+        detail::layer_value<Net, S>(n, theta, x, a, y);
+        break;
+      case operation::concatenate:
+        detail::join(n, get(Net::nodes, n.a).out, a, get(v, n.b), y);
         break;
       case operation::scale:
         for (int i = 0; i < n.out.size(); ++i) get(y, i) = get(a, i) * S(n.numerator) / S(n.denominator);
@@ -131,7 +247,8 @@ struct direction {
 
 /// The derivatives of all nodes of one sample along a direction; `v` are its values.
 template <class Net, class S>
-node_values<S> tangents(std::vector<S> const& theta, node_values<S> const& v, direction<S> const& d) {
+node_values<S> tangents(std::vector<S> const& theta, node_values<S> const& v, direction<S> const& d,
+                        sample<S> const& x = {}) {
   using detail::get;
   node_values<S> t;
   for (node const& n : Net::nodes) {
@@ -161,8 +278,11 @@ node_values<S> tangents(std::vector<S> const& theta, node_values<S> const& v, di
         for (int i = 0; i < n.out.size(); ++i)
           get(dy, i) = n.act->functions<S>().first_derivative(get(a, i)) * get(da, i);
         break;
-      case operation::map:
-        n.map->functions<S>().push(a, da, dy);
+      case operation::layer:
+        detail::layer_tangent<Net, S>(n, theta, d.theta, x, a, da, dy);
+        break;
+      case operation::concatenate:
+        detail::join(n, get(Net::nodes, n.a).out, da, get(t, n.b), dy);
         break;
       case operation::scale:
         for (int i = 0; i < n.out.size(); ++i) get(dy, i) = get(da, i) * S(n.numerator) / S(n.denominator);
@@ -196,13 +316,13 @@ node_values<S> tangents(std::vector<S> const& theta, node_values<S> const& v, di
 
 /// The network's output [M, C] for one sample x [in].
 template <class Net, class S>
-std::vector<S> forward(std::vector<S> const& theta, std::span<S const> x) {
+std::vector<S> forward(std::vector<S> const& theta, sample<S> const& x) {
   return values<Net, S>(theta, x).back();
 }
 
 /// The Jacobian of one sample's output in the parameters, [M C, P].
 template <class Net, class S>
-std::vector<S> jacobian(std::vector<S> const& theta, std::span<S const> x) {
+std::vector<S> jacobian(std::vector<S> const& theta, sample<S> const& x) {
   int const rows = Net::output_shape.size();
   int const columns = Net::parameter_count;
   auto const v = values<Net, S>(theta, x);
@@ -210,7 +330,7 @@ std::vector<S> jacobian(std::vector<S> const& theta, std::span<S const> x) {
   for (int p = 0; p < columns; ++p) {
     direction<S> d{std::vector<S>(detail::at(columns))};
     detail::get(d.theta, p) = 1;
-    auto const column = tangents<Net, S>(theta, v, d).back();
+    auto const column = tangents<Net, S>(theta, v, d, x).back();
     for (int i = 0; i < rows; ++i) detail::get(j, i * columns + p) = detail::get(column, i);
   }
   return j;
@@ -218,12 +338,12 @@ std::vector<S> jacobian(std::vector<S> const& theta, std::span<S const> x) {
 
 /// The Jacobian of one sample's output in the value of node `at`, [M C, size of the node].
 template <class Net, class S>
-std::vector<S> jacobian_at_node(std::vector<S> const& theta, node_values<S> const& v, int at) {
+std::vector<S> jacobian_at_node(std::vector<S> const& theta, node_values<S> const& v, int at, sample<S> const& x = {}) {
   int const rows = Net::output_shape.size();
   int const columns = detail::get(Net::nodes, at).out.size();
   std::vector<S> j(detail::at(rows * columns));
   for (int e = 0; e < columns; ++e) {
-    auto const column = tangents<Net, S>(theta, v, direction<S>{{}, at, e}).back();
+    auto const column = tangents<Net, S>(theta, v, direction<S>{{}, at, e}, x).back();
     for (int i = 0; i < rows; ++i) detail::get(j, i * columns + e) = detail::get(column, i);
   }
   return j;
@@ -349,12 +469,11 @@ S rho(int samples) {
 template <class Objective, class S>
 S loss(std::vector<S> const& theta, batch<S> const& b) {
   using net = typename Objective::network;
-  int const in = net::input_shape.size();
   int const terms = net::output_shape.positions();
   int const outputs = net::output_shape.features();
   S total = 0;
   for (int n = 0; n < b.samples; ++n) {
-    auto const f = forward<net, S>(theta, detail::part(b.inputs, n * in, in));
+    auto const f = forward<net, S>(theta, sample_of<net>(b, n));
     for (int m = 0; m < terms; ++m)
       total += term_value<typename Objective::loss, S>(detail::part(f, m * outputs, outputs),
                                                        detail::target_of(b, n * terms + m, outputs));
@@ -398,10 +517,9 @@ sample_derivatives<S> differentiate_terms(std::vector<S> const& f, batch<S> cons
 template <class Objective, class S>
 std::vector<sample_derivatives<S>> differentiate(std::vector<S> const& theta, batch<S> const& b) {
   using net = typename Objective::network;
-  int const in = net::input_shape.size();
   std::vector<sample_derivatives<S>> all;
   for (int n = 0; n < b.samples; ++n) {
-    auto const x = detail::part(b.inputs, n * in, in);
+    auto const x = sample_of<net>(b, n);
     all.push_back(differentiate_terms<Objective, S>(forward<net, S>(theta, x), b, n));
     all.back().jacobian = jacobian<net, S>(theta, x);
   }
@@ -547,14 +665,29 @@ struct position {
 
 /// All positions of all uses of parameter `index` in one sample.
 template <class Net, class S>
-std::vector<position<S>> positions_of(int index, std::vector<S> const& theta, node_values<S> const& v) {
+std::vector<position<S>> positions_of(int index, std::vector<S> const& theta, node_values<S> const& v,
+                                      sample<S> const& x) {
   parameter const& p = get(Net::parameters, index);
   int const rows = Net::output_shape.size();
   std::vector<position<S>> all;
   for (int l = 0; l < Net::node_count; ++l) {
     node const& n = get(Net::nodes, l);
     if (n.parameter != index) continue;
-    auto const j = jacobian_at_node<Net, S>(theta, v, l);
+    auto const j = jacobian_at_node<Net, S>(theta, v, l, x);
+    if (n.layer != nullptr) {  // a weight [own, 1] whose input is one
+      position<S> here{{S(1)}, std::vector<S>(at(rows * p.outputs))};
+      std::vector<S> const still(get(v, n.a).size());
+      for (int o = 0; o < p.outputs; ++o) {
+        std::vector<S> unit(theta.size()), dy(at(n.out.size()));
+        get(unit, p.offset + o) = 1;
+        layer_tangent<Net, S>(n, theta, unit, x, get(v, n.a), still, dy);
+        for (int i = 0; i < rows; ++i)
+          for (int e = 0; e < n.out.size(); ++e)
+            get(here.jacobian, i * p.outputs + o) += get(j, i * n.out.size() + e) * get(dy, e);
+      }
+      all.push_back(here);
+      continue;
+    }
     for (int r = 0; r < n.out.positions(); ++r) {
       position<S> here;
       for (int i = 0; i < p.inputs; ++i) here.input.push_back(get(get(v, n.a), r * p.inputs + i));
@@ -588,7 +721,6 @@ std::vector<kronecker_factors<S>> kfac(std::vector<S> const& theta, batch<S> con
                                        source from = source::exact) {
   using detail::get;
   using net = typename Objective::network;
-  int const in = net::input_shape.size();
   int const rows = net::output_shape.size();
   S const scale = rho<Objective, S>(b.samples);
   std::vector<kronecker_factors<S>> all;
@@ -598,9 +730,10 @@ std::vector<kronecker_factors<S>> kfac(std::vector<S> const& theta, batch<S> con
     kronecker_factors<S> f{d, p.outputs, std::vector<S>(detail::at(d * d)),
                            std::vector<S>(detail::at(p.outputs * p.outputs))};
     for (int n = 0; n < b.samples; ++n) {
-      auto const v = values<net, S>(theta, detail::part(b.inputs, n * in, in));
+      auto const x = sample_of<net>(b, n);
+      auto const v = values<net, S>(theta, x);
       auto const w = detail::middle(differentiate_terms<Objective, S>(v.back(), b, n), from);
-      auto positions = detail::positions_of<net, S>(index, theta, v);
+      auto positions = detail::positions_of<net, S>(index, theta, v, x);
       S const count = S(positions.size());
       if (how == sharing::reduce) {
         detail::position<S> one{std::vector<S>(detail::at(d)), std::vector<S>(detail::at(rows * p.outputs))};
@@ -658,15 +791,15 @@ template <class Objective, class S>
 std::vector<std::vector<S>> pseudo_gradients(int index, std::vector<S> const& theta, batch<S> const& b) {
   using detail::get;
   using net = typename Objective::network;
-  int const in = net::input_shape.size();
   int const terms = net::output_shape.positions();
   int const outputs = net::output_shape.features();
   parameter const& p = get(net::parameters, index);
   int const d = p.inputs + (p.bias ? 1 : 0);
   std::vector<std::vector<S>> all;
   for (int n = 0; n < b.samples; ++n) {
-    auto const v = values<net, S>(theta, detail::part(b.inputs, n * in, in));
-    auto const positions = detail::positions_of<net, S>(index, theta, v);
+    auto const x = sample_of<net>(b, n);
+    auto const v = values<net, S>(theta, x);
+    auto const positions = detail::positions_of<net, S>(index, theta, v, x);
     for (int m = 0; m < terms; ++m) {
       auto const root = term_root<typename Objective::loss, S>(detail::part(v.back(), m * outputs, outputs),
                                                                detail::target_of(b, n * terms + m, outputs));

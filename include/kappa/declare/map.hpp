@@ -7,7 +7,7 @@
 
 #include <kappa/arch.hpp>
 #include <kappa/declare/algebra.hpp>
-#include <kappa/declare/scalar_table.hpp>
+#include <kappa/declare/layer_rule.hpp>
 #include <kappa/declare/shape.hpp>
 #include <kappa/declare/term.hpp>
 
@@ -30,41 +30,63 @@ concept differentiable_map = requires(shape s, std::span<double const> in, std::
   M::push_pull(in, in, in, out);
 };
 
-template <class T>
-struct map_functions {
-  void (*apply)(std::span<T const> x, std::span<T> y);
-  void (*push)(std::span<T const> x, std::span<T const> dx, std::span<T> dy);
-  void (*pull)(std::span<T const> x, std::span<T const> gy, std::span<T> gx);
-  void (*push_pull)(std::span<T const> x, std::span<T const> dx, std::span<T const> gy, std::span<T> gx);
-};
-
-/// A differentiable map as a value, so that a graph can hold it.
-struct map_rule : scalar_table<map_functions> {
-  char const* name;
-  shape (*output)(shape);
-};
-
 namespace detail {
-template <class T, class M>
-constexpr map_functions<T> map_functions_of() {
-  using in = std::span<T const>;
-  using out = std::span<T>;
-  return {[](in x, out y) { M::apply(x, y); }, [](in x, in dx, out dy) { M::push(x, dx, dy); },
-          [](in x, in gy, out gx) { M::pull(x, gy, gx); },
-          [](in x, in dx, in gy, out gx) { M::push_pull(x, dx, gy, gx); }};
-}
-}  // namespace detail
+/// A user's map as a rule: it overwrites, so what must be added is gathered in scratch.
+template <class M>
+struct map_layer {
+  static constexpr char const* name = M::name;
+  static constexpr shape output(shape in, layer_settings const&) { return M::output(in); }
+  static constexpr layer_fault fault_of(shape in, layer_settings const&) {
+    if (M::output(in).rank > 0) return {};
+    return {"does not take a value of rank", in.rank, "and", in.size(), " elements"};
+  }
+  static constexpr std::size_t scratch(shape in, layer_settings const&) { return static_cast<std::size_t>(in.size()); }
 
-template <differentiable_map M>
-inline constexpr map_rule map_rule_of{{detail::map_functions_of<float, M>(), detail::map_functions_of<double, M>(),
-                                       detail::map_functions_of<long double, M>()},
-                                      M::name,
-                                      [](shape s) { return M::output(s); }};
+  template <class T>
+  static void apply(site<T> const& s, T const* x, T* y) {
+    M::apply(below(s, x), above(s, y));
+  }
+  template <class T>
+  static void push(site<T> const& s, T const* x, T const* dx, T* dy) {
+    M::push(below(s, x), below(s, dx), above(s, dy));
+  }
+  template <class T>
+  static void pull(site<T> const& s, T const* x, int count, T const* g, T* gx, bool adds) {
+    for (int k = 0; k < count; ++k, g += s.out.size(), gx += s.in.size()) {
+      if (adds) {
+        M::pull(below(s, x), above(s, g), below(s, s.scratch));
+        add(s, gx);
+      } else {
+        M::pull(below(s, x), above(s, g), below(s, gx));
+      }
+    }
+  }
+  template <class T>
+  static void push_pull(site<T> const& s, T const* x, T const* dx, T const* g, T* gx) {
+    M::push_pull(below(s, x), below(s, dx), above(s, g), below(s, s.scratch));
+    add(s, gx);
+  }
+
+ private:
+  template <class T>
+  static std::span<T> below(site<std::remove_const_t<T>> const& s, T* x) {
+    return {x, static_cast<std::size_t>(s.in.size())};
+  }
+  template <class T>
+  static std::span<T> above(site<std::remove_const_t<T>> const& s, T* y) {
+    return {y, static_cast<std::size_t>(s.out.size())};
+  }
+  template <class T>
+  static void add(site<T> const& s, T* gx) {
+    for (int e = 0; e < s.in.size(); ++e) gx[e] += s.scratch[e];
+  }
+};
+}  // namespace detail
 
 /// `map<M>`: the term of a user's differentiable map.
 template <differentiable_map M>
 struct map_t : term_base<map_t<M>> {
-  static constexpr int emit(auto& g, int x) { return g.map(x, &map_rule_of<M>); }
+  static constexpr int emit(auto& g, int x) { return g.layer(x, &layer_rule_of<detail::map_layer<M>>, {}); }
 };
 namespace detail {
 template <class M>

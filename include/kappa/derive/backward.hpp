@@ -182,39 +182,89 @@ struct backward {
     }
   }
 
+  /// A layer's adjoint, sample by sample, and the vectors of its own parameters: [S.own] for each vector.
   template <signature S>
-  static void map(context<T> const& c, operands const& o) {
+  static void layer(context<T> const& c, operands const& o) {
     constexpr std::size_t size = static_cast<std::size_t>(S.size());
     constexpr std::size_t below = static_cast<std::size_t>(S.operand_size());
-    T* const from = c.at(o.adjoint);
-    T* const to = c.at(o.a_adjoint);
-    // A user's map overwrites, so what it gives is gathered in scratch where it must be added: one sample at a time.
-    auto const functions = S.map->template functions<T>();
-    auto const add_to = [&](T* at, auto&& call) {
-      call(std::span<T>(c.scratch, below));
-      for (std::size_t e = 0; e < below; ++e) at[e] += c.scratch[e];
-    };
-    for (std::size_t i = 0; i < c.samples; ++i) {
-      std::span<T const> const x(c.value(o.a_value) + i * below, below);
-      for (int s = 0; s < streams.count; ++s) {
-        auto const k_of_s = static_cast<std::size_t>(streams.at[s].columns);
-        for (std::size_t k = 0; k < k_of_s; ++k) {
-          std::size_t const at = static_cast<std::size_t>(streams.at[s].first) * c.samples + i * k_of_s + k;
-          std::span<T const> const g(from + at * size, size);
-          if constexpr (S.to_a == contribution::add) {
-            add_to(to + at * below, [&](std::span<T> out) { functions.pull(x, g, out); });
-          } else {
-            functions.pull(x, g, std::span<T>(to + at * below, below));
+    constexpr std::size_t own = static_cast<std::size_t>(S.own);
+    constexpr layer_functions<T> functions = S.layer->template functions<T>();
+    constexpr bool to_a = S.to_a != contribution::none;
+    if constexpr (S.unreached) {
+      std::fill_n(c.at(o.vectors), columns * c.samples * own, T(0));
+    } else {
+      over_samples(c.samples, std::max(size, below) * columns, [&](std::size_t i, std::size_t end) {
+        for (; i < end; ++i) {
+          site<T> here = site_of<T, S>(c, o, i);
+          T const* const x = c.value(o.a_value) + i * below;
+          for (int s = 0; s < streams.count; ++s) {
+            int const k = streams.at[s].columns;
+            std::size_t const at =
+                static_cast<std::size_t>(streams.at[s].first) * c.samples + i * static_cast<std::size_t>(k);
+            T const* const g = c.at(o.adjoint) + at * size;
+            if constexpr (to_a)
+              functions.pull(here, x, k, g, c.at(o.a_adjoint) + at * below, S.to_a == contribution::add);
+            if constexpr (own > 0) functions.weigh(here, x, k, g, c.at(o.vectors) + at * own);
+          }
+          if constexpr (hessian) {
+            T const* const dx = S.a_active ? hessian_tangent(c, o.a_tangent, below) + i * below : nullptr;
+            T const* const g = stream_at(c, o.adjoint, stream_kind::first_order, size) + i * size;
+            if constexpr (own > 0) here.direction = c.direction[hessian_direction] + o.offset;
+            if constexpr (to_a && functions.push_pull != nullptr)
+              functions.push_pull(here, x, dx, g, stream_at(c, o.a_adjoint, stream_kind::hessian, below) + i * below);
+            if constexpr (own > 0 && functions.push_weigh != nullptr)
+              functions.push_weigh(here, x, dx, g, stream_at(c, o.vectors, stream_kind::hessian, own) + i * own);
           }
         }
-      }
-      if constexpr (hessian) {
-        std::span<T const> const dx(hessian_tangent(c, o.a_tangent, below) + i * below, below);
-        std::span<T const> const g(stream_at(c, o.adjoint, stream_kind::first_order, size) + i * size, size);
-        add_to(stream_at(c, o.a_adjoint, stream_kind::hessian, below) + i * below,
-               [&](std::span<T> out) { functions.push_pull(x, dx, g, out); });
+      });
+    }
+    if constexpr (own > 0) own_parameters<S>(c, o);
+  }
+
+  /// The linear quantities of a layer's own parameters: sums of its vectors over samples.
+  template <signature S>
+  static void own_parameters(context<T> const& c, operands const& o) {
+    constexpr std::size_t own = static_cast<std::size_t>(S.own);
+    auto const sum_of = [&](stream_kind kind, std::size_t to, bool adds) {
+      T* const total = c.fixed + to + o.offset;
+      T const* const rows = stream_at(c, o.vectors, kind, own);
+      if (!adds) std::fill_n(total, own, T(0));
+      for (std::size_t i = 0; i < c.samples; ++i)
+        for (std::size_t e = 0; e < own; ++e) total[e] += rows[i * own + e];
+    };
+    if constexpr (places::keeps_gradient) sum_of(stream_kind::first_order, places::gradient, S.tied || c.continues);
+    if constexpr (R.ggn_vector_product) sum_of(stream_kind::ggn_product, places::ggn_product, S.tied);
+    if constexpr (hessian) sum_of(stream_kind::hessian, places::hessian_product, S.tied);
+    if constexpr (R.per_sample_gradient) {
+      T const* const rows = stream_at(c, o.vectors, stream_kind::first_order, own);
+      for (std::size_t i = 0; i < c.samples; ++i) {
+        T* const row = c.per_sample + places::rows_per_sample * c.capacity + i * places::parameter_count + o.offset;
+        for (std::size_t e = 0; e < own; ++e)
+          if constexpr (S.tied) {
+            row[e] += rows[i * own + e];
+          } else {
+            row[e] = rows[i * own + e];
+          }
       }
     }
+  }
+
+  /// Splits the vectors of a concatenation among its operands.
+  template <signature S>
+  static void part(context<T> const& c, operands const& o) {
+    constexpr blocks x = blocks_of(S);
+    auto const give = [&]<contribution How>(std::size_t begin, std::size_t size, int place,
+                                            std::integral_constant<contribution, How>) {
+      if constexpr (How != contribution::none)
+        over_vectors(c, static_cast<std::size_t>(S.size()), [&](std::size_t, std::size_t k) {
+          T const* from = c.at(o.adjoint) + k * x.count * (x.a + x.b) + begin;
+          T* to = c.at(place) + k * x.count * size;
+          for (std::size_t block = 0; block < x.count; ++block, from += x.a + x.b, to += size)
+            for (std::size_t e = 0; e < size; ++e) put<How>(to[e], from[e]);
+        });
+    };
+    give(0, x.a, o.a_adjoint, std::integral_constant<contribution, S.to_a>());
+    give(x.a, x.b, o.b_adjoint, std::integral_constant<contribution, S.to_b>());
   }
 
   /// g_a (=, +=) g ∘ value, and for the Hessian's stream g_a += δ ∘ tangent of that value.
@@ -252,8 +302,10 @@ struct backward {
       dense<S>(c, o);
     } else if constexpr (S.op == operation::activation) {
       if constexpr (S.to_a != contribution::none && !S.skips_mask) activation<S>(c, o);
-    } else if constexpr (S.op == operation::map) {
-      if constexpr (S.to_a != contribution::none) map<S>(c, o);
+    } else if constexpr (S.op == operation::layer) {
+      if constexpr (S.to_a != contribution::none || S.own > 0) layer<S>(c, o);
+    } else if constexpr (S.op == operation::concatenate) {
+      part<S>(c, o);
     } else if constexpr (S.op == operation::multiply) {
       if constexpr (S.to_a != contribution::none)
         gate<S.to_a, size, S.b_active>(c, o, o.a_adjoint, o.b_value, o.b_tangent);

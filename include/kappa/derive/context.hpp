@@ -3,8 +3,10 @@
 #include <cstddef>
 #include <cstdint>
 
+#include <kappa/declare/layer_rule.hpp>
 #include <kappa/derive/layout.hpp>
 #include <kappa/tensor/array.hpp>
+#include <kappa/tensor/batch.hpp>
 
 namespace kappa::inline KAPPA_ARCH {
 namespace detail {
@@ -21,6 +23,10 @@ struct context {
   T const* direction[2] = {nullptr, nullptr};  ///< in the order of the tangents' columns
   std::uint64_t* seed = nullptr;               ///< of each stream, in the workspace
 
+  batch_side<T> side{};
+  std::size_t first_sample = 0;                    ///< the number of sample 0 in the batch that `side` belongs to
+  std::size_t side_positions = 0, side_nodes = 0;  ///< of one sample's mask and graph
+
   bool continues = false;  ///< adds to the gradient of the samples before
 
   T* per_sample = nullptr;
@@ -33,6 +39,18 @@ struct context {
   T* at(int place) const { return per_sample + static_cast<std::size_t>(place) * capacity; }
   /// A value: a buffer of the plan or the batch's inputs.
   T const* value(int place) const { return place == place_of::batch_inputs ? inputs : at(place); }
+  /// What sample n has beside its input.
+  sample_side<T> side_of(std::size_t n) const {
+    std::size_t const i = first_sample + n;
+    sample_side<T> s;
+    s.seed = side.seed;
+    if (!side.mask.empty()) s.mask = side.mask.data() + i * side_positions;
+    if (!side.adjacency.empty()) s.adjacency = side.adjacency.data() + i * side_nodes * side_nodes;
+    if (!side.row_begin.empty()) s.row_begin = side.row_begin.data() + i * side_nodes;
+    s.column = side.column.data();
+    s.weight = side.weight.empty() ? nullptr : side.weight.data();
+    return s;
+  }
 };
 
 }  // namespace detail

@@ -70,6 +70,48 @@ std::size_t checked_samples(batch<T> const& b) {
   return samples;
 }
 
+/// Checks what comes with a batch beside its inputs, and puts it into the context.
+template <objective_type Objective, real T>
+void take_side(context<T>& c, batch_side<T> const& side, std::size_t samples) {
+  using network = typename Objective::network;
+  c.side = side;
+  if constexpr (network::mask_positions > 0) {
+    constexpr auto positions = static_cast<std::size_t>(network::mask_positions);
+    if (!side.mask.empty()) require_size("mask", samples * positions, side.mask.size());
+    c.side_positions = positions;
+  } else if (!side.mask.empty()) {
+    throw invalid_value("a mask came with a batch whose network has no `ragged` value");
+  }
+  if constexpr (network::graph_nodes > 0) {
+    constexpr auto nodes = static_cast<std::size_t>(network::graph_nodes);
+    c.side_nodes = nodes;
+    if (!side.adjacency.empty()) {
+      require_size("adjacency", samples * nodes * nodes, side.adjacency.size());
+      check_finite("adjacency", side.adjacency);
+    } else {
+      if (side.row_begin.empty())
+        throw shape_mismatch("a graph layer reads an adjacency or edges, neither came with the batch");
+      require_size("row_begin", samples * nodes + 1, side.row_begin.size());
+      if (side.row_begin.front() != 0)
+        throw invalid_value("row_begin begins with " + std::to_string(side.row_begin.front()) + ", 0 was expected");
+      for (std::size_t i = 0; i < samples * nodes; ++i)
+        if (side.row_begin[i + 1] < side.row_begin[i])
+          throw invalid_value("row_begin falls from " + std::to_string(side.row_begin[i]) + " to " +
+                              std::to_string(side.row_begin[i + 1]) + " at node " + std::to_string(i));
+      auto const edges = static_cast<std::size_t>(side.row_begin.back());
+      require_size("column", edges, side.column.size());
+      if (!side.weight.empty()) {
+        require_size("weight", edges, side.weight.size());
+        check_finite("weight", side.weight);
+      }
+      for (std::size_t e = 0; e < edges; ++e)
+        if (side.column[e] < 0 || side.column[e] >= network::graph_nodes)
+          throw invalid_value("edge " + std::to_string(e) + " leads to node " + std::to_string(side.column[e]) +
+                              ", a node from 0 to " + std::to_string(network::graph_nodes - 1) + " was expected");
+    }
+  }
+}
+
 template <objective_type Objective, real T>
 void check_parameters(std::span<T const> theta, char const* what) {
   require_size(what, static_cast<std::size_t>(Objective::parameter_count), theta.size());
@@ -96,6 +138,7 @@ context<T> run_into(basic_workspace<Objective, T, R>& work, std::size_t samples,
   c.inputs = b.inputs.data();
   c.labels = b.labels.data();
   c.targets = b.targets.data();
+  take_side<Objective>(c, b.side, samples);
   int directions = 0;
   auto const along = [&](auto key) {
     if constexpr (decltype(hana::contains(arguments, key))::value) {

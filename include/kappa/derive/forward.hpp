@@ -25,6 +25,57 @@ void over_samples(std::size_t samples, std::size_t elements, F&& f) {
   parallel_ranges(samples, 1 + pointwise_grain / std::max<std::size_t>(elements, 1), 1, std::forward<F>(f));
 }
 
+/// A layer's place for sample n. Its scratch is that of the thread that calls.
+template <class T, signature S>
+site<T> site_of(context<T> const& c, operands const& o, std::size_t n) {
+  site<T> s;
+  s.in = S.in;
+  s.out = S.out;
+  s.set = S.set;
+  if constexpr (S.own > 0) s.theta = c.theta + o.offset;
+  s.sample = c.first_sample + n;
+  s.place = o.node;
+  s.shift = o.shift;
+  s.side = c.side_of(n);
+  if constexpr (!S.ragged) s.side.mask = nullptr;
+  constexpr std::size_t own_scratch = padded(S.layer->scratch(S.in, S.set));
+  if constexpr (own_scratch > 0) s.scratch = c.scratch + thread_index() * own_scratch;
+  return s;
+}
+
+/// For a concatenation: how many blocks of either operand follow one another, and their sizes.
+struct blocks {
+  std::size_t count = 1, a = 1, b = 1;
+};
+constexpr blocks blocks_of(signature const& s) {
+  blocks x;
+  int const axis = s.set[0];
+  for (int i = 0; i < axis; ++i) x.count *= static_cast<std::size_t>(s.out.extent[i]);
+  for (int i = axis; i < s.out.rank; ++i) {
+    x.a *= static_cast<std::size_t>(s.in.extent[i]);
+    x.b *= static_cast<std::size_t>(i == axis ? s.out.extent[i] - s.in.extent[i] : s.out.extent[i]);
+  }
+  return x;
+}
+/// y = (a, b) for `rows` pairs; a null operand stands for zeros.
+template <class T, signature S>
+void join(std::size_t rows, T const* a, T const* b, T* y) {
+  constexpr blocks x = blocks_of(S);
+  auto const take = [&](T const*& from, std::size_t size) {
+    if (from == nullptr) {
+      std::fill_n(y, size, T(0));
+    } else {
+      std::copy_n(from, size, y);
+      from += size;
+    }
+    y += size;
+  };
+  for (std::size_t i = 0; i < rows * x.count; ++i) {
+    take(a, x.a);
+    take(b, x.b);
+  }
+}
+
 template <class T, signature S>
 void value_step(context<T> const& c, operands const& o) {
   std::size_t const n = c.samples;
@@ -48,13 +99,20 @@ void value_step(context<T> const& c, operands const& o) {
     over_samples(n, size, [=](std::size_t i, std::size_t end) {
       activate<T, S.act>(s + i * size, a + i * size, (end - i) * size);
     });
-  } else if constexpr (S.op == operation::map) {
+  } else if constexpr (S.op == operation::layer) {
     constexpr std::size_t from = static_cast<std::size_t>(S.operand_size());
     T const* const x = c.value(o.a_value);
     T* const y = c.at(o.value);
+    over_samples(n, std::max(size, from), [=, &c, &o](std::size_t i, std::size_t end) {
+      for (; i < end; ++i) S.layer->template functions<T>().apply(site_of<T, S>(c, o, i), x + i * from, y + i * size);
+    });
+  } else if constexpr (S.op == operation::concatenate) {
+    constexpr blocks x = blocks_of(S);
+    T const* const a = c.value(o.a_value);
+    T const* const b = c.value(o.b_value);
+    T* const y = c.at(o.value);
     over_samples(n, size, [=](std::size_t i, std::size_t end) {
-      for (; i < end; ++i)
-        S.map->template functions<T>().apply(std::span<T const>(x + i * from, from), std::span<T>(y + i * size, size));
+      join<T, S>(end - i, a + i * x.count * x.a, b + i * x.count * x.b, y + i * size);
     });
   } else if constexpr (S.op == operation::mean_positions || S.op == operation::sum_positions) {
     constexpr std::size_t positions = static_cast<std::size_t>(S.operand_positions);
@@ -106,7 +164,7 @@ void tangent_step(context<T> const& c, operands const& o) {
                         for (std::size_t i = first * out; i < last * out; ++i) y[i] += second[i];
                       });
     }
-  } else if constexpr (!S.a_active && !S.b_active) {
+  } else if constexpr (!S.a_active && !S.b_active && S.own == 0) {
     return;
   } else if constexpr (S.op == operation::activation) {
     if constexpr (S.act->kind != activation_kind::identity) {
@@ -114,12 +172,21 @@ void tangent_step(context<T> const& c, operands const& o) {
       for (std::size_t k = 0; k < Directions; ++k)
         derivative_times<T, S.act>(v, c.at(o.a_tangent) + k * n * size, c.at(o.tangent) + k * n * size, n * size);
     }
-  } else if constexpr (S.op == operation::map) {
-    for (std::size_t k = 0; k < Directions; ++k)
-      for (std::size_t i = 0; i < n; ++i)
-        S.map->template functions<T>().push(std::span<T const>(c.value(o.a_value) + i * from, from),
-                                            std::span<T const>(c.at(o.a_tangent) + (k * n + i) * from, from),
-                                            std::span<T>(c.at(o.tangent) + (k * n + i) * size, size));
+  } else if constexpr (S.op == operation::layer) {
+    over_samples(n, Directions * std::max(size, from), [=, &c, &o](std::size_t i, std::size_t end) {
+      for (; i < end; ++i) {
+        site<T> here = site_of<T, S>(c, o, i);
+        for (std::size_t k = 0; k < Directions; ++k) {
+          if constexpr (S.own > 0) here.direction = c.direction[k] + o.offset;
+          T const* const dx = S.a_active ? c.at(o.a_tangent) + (k * n + i) * from : nullptr;
+          S.layer->template functions<T>().push(here, c.value(o.a_value) + i * from, dx,
+                                                c.at(o.tangent) + (k * n + i) * size);
+        }
+      }
+    });
+  } else if constexpr (S.op == operation::concatenate) {
+    join<T, S>(Directions * n, S.a_active ? c.at(o.a_tangent) : nullptr, S.b_active ? c.at(o.b_tangent) : nullptr,
+               c.at(o.tangent));
   } else if constexpr (S.op == operation::mean_positions || S.op == operation::sum_positions) {
     constexpr std::size_t positions = static_cast<std::size_t>(S.operand_positions);
     constexpr T factor = S.op == operation::mean_positions ? T(1) / T(positions) : T(1);

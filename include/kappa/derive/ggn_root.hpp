@@ -137,14 +137,14 @@ class kept_stream {
     [&]<unsigned... I>(std::integer_sequence<unsigned, I...>) {
       auto const one = [&]<unsigned Node>() {
         constexpr node x = network::nodes[Node];
-        if constexpr (x.op == operation::dense) {
+        if constexpr (x.parameter >= 0) {
           constexpr auto p = static_cast<unsigned>(x.parameter);
           constexpr operands o = all::places[Node];
           constexpr parameter_plan where = all::plan.parameters[p];
           if constexpr (o.completes) {
             constexpr parameter_signature w = all::parameter_of(p);
-            T const* const a = w.packed ? at.at(where.inputs) : at.value(o.a_value);
-            T const* const s = at.at(w.packed ? where.adjoints : o.adjoint) +
+            T const* const a = w.packed ? at.at(where.inputs) : at.value(o.inputs);
+            T const* const s = at.at(w.packed ? where.adjoints : o.vectors) +
                                static_cast<std::size_t>(which.first) * at.samples *
                                    static_cast<std::size_t>(w.positions) * static_cast<std::size_t>(w.outputs);
             f.template operator()<w>(p, a, s);

@@ -35,8 +35,8 @@ class signed_roots {
   static constexpr auto const& nodes = network::nodes;
   static constexpr std::size_t count = nodes.size();
 
-  signed_roots(T const* parameters, double scale)
-      : theta(parameters), rho(scale), values(count), delta(count), columns(count) {
+  signed_roots(T const* parameters, double scale, context<T> const& of_batch)
+      : batch_context(of_batch), theta(parameters), rho(scale), values(count), delta(count), columns(count) {
     for (std::size_t i = 0; i < count; ++i) {
       node const& x = nodes[i];
       active.push_back(x.op == operation::dense || (x.a >= 0 && active[at(x.a)]) || (x.b >= 0 && active[at(x.b)]));
@@ -44,7 +44,8 @@ class signed_roots {
   }
 
   /// Adds sample n's part of the two diagonals.
-  void add(T const* input, target<T> const* targets, std::span<T> ggn, std::span<T> residual) {
+  void add(std::size_t n, T const* input, target<T> const* targets, std::span<T> ggn, std::span<T> residual) {
+    number = n;
     forward(input);
     begin(targets);
     std::size_t const of_loss = signs.size();
@@ -82,8 +83,11 @@ class signed_roots {
         case operation::activation:
           for (std::size_t e = 0; e < y.size(); ++e) y[e] = x.act->functions<T>().value(a[e]);
           break;
-        case operation::map:
-          x.map->functions<T>().apply(a, y);
+        case operation::layer:
+          x.layer->functions<T>().apply(site_at(i), a.data(), y.data());
+          break;
+        case operation::concatenate:
+          join(i, a.data(), values[at(x.b)].data(), y.data());
           break;
         case operation::scale:
           for (std::size_t e = 0; e < y.size(); ++e) y[e] = a[e] * (T(x.numerator) / T(x.denominator));
@@ -103,6 +107,50 @@ class signed_roots {
           break;
       }
     }
+  }
+
+  // A layer's place: this sweep's networks have no parameters in layers.
+  site<T> site_at(std::size_t i) {
+    node const& x = nodes[i];
+    site<T> s;
+    s.in = nodes[at(x.a)].out;
+    s.out = x.out;
+    s.set = x.set;
+    s.shift = x.shift;
+    s.place = static_cast<int>(i);
+    room.resize(std::max(room.size(), x.layer->scratch(s.in, s.set)));
+    s.scratch = room.data();
+    s.sample = number;
+    s.side = batch_context.side_of(number);
+    if (!nodes[at(x.a)].ragged) s.side.mask = nullptr;
+    return s;
+  }
+
+  // f(number of elements of a, of b) for every block of a concatenation.
+  template <class F>
+  static void over_blocks(std::size_t i, F&& f) {
+    node const& x = nodes[i];
+    shape const& p = nodes[at(x.a)].out;
+    int count = 1, inner = 1;
+    for (int d = 0; d < x.out.rank; ++d) (d < x.set[0] ? count : inner) *= d == x.set[0] ? 1 : x.out.extent[d];
+    for (int c = 0; c < count; ++c)
+      f(at(p.extent[x.set[0]] * inner), at((x.out.extent[x.set[0]] - p.extent[x.set[0]]) * inner));
+  }
+  static void join(std::size_t i, T const* a, T const* b, T* y) {
+    over_blocks(i, [&](std::size_t of_a, std::size_t of_b) {
+      y = std::copy_n(a, of_a, y);
+      y = std::copy_n(b, of_b, y);
+      a += of_a;
+      b += of_b;
+    });
+  }
+  static void part(std::size_t i, bool first, T const* from, T* to) {
+    over_blocks(i, [&](std::size_t of_a, std::size_t of_b) {
+      T const* const own = first ? from : from + of_a;
+      for (std::size_t e = 0; e < (first ? of_a : of_b); ++e) to[e] += own[e];
+      to += first ? of_a : of_b;
+      from += of_a + of_b;
+    });
   }
 
   static T spread_factor(node const& x, std::size_t positions) {
@@ -195,19 +243,19 @@ class signed_roots {
         }
         break;
       }
-      case operation::map: {
-        auto const functions = x.map->functions<T>();
+      case operation::layer: {
+        auto const functions = x.layer->functions<T>();
         std::size_t const below = size_of(a);
+        auto const& input = values[a];
+        site<T> const here = site_at(i);
+        pull(a, [&](T const* from, T* to) { functions.pull(here, input.data(), 1, from, to, true); });
+        if (functions.push_pull == nullptr) break;
         std::vector<T> part(below), unit(below);
-        std::span<T const> const input(values[a]);
-        pull(a, [&](T const* from, T* to) {
-          functions.pull(input, std::span<T const>(from, size), std::span<T>(part));
-          for (std::size_t e = 0; e < below; ++e) to[e] += part[e];
-        });
         std::vector<double> curvature(below * below);
         for (std::size_t e = 0; e < below; ++e) {
           unit[e] = 1;
-          functions.push_pull(input, std::span<T const>(unit), std::span<T const>(g), std::span<T>(part));
+          std::ranges::fill(part, T(0));
+          functions.push_pull(here, input.data(), unit.data(), g.data(), part.data());
           unit[e] = 0;
           for (std::size_t f = 0; f < below; ++f) {
             curvature[e * below + f] += static_cast<double>(part[f]) / 2;
@@ -220,6 +268,10 @@ class signed_roots {
         });
         break;
       }
+      case operation::concatenate:
+        for (std::size_t operand : {a, b})
+          if (active[operand]) pull(operand, [&](T const* from, T* to) { part(i, operand == a, from, to); });
+        break;
       case operation::scale:
       case operation::reshape: {
         T const factor = x.op == operation::scale ? T(x.numerator) / T(x.denominator) : T(1);
@@ -305,6 +357,9 @@ class signed_roots {
     add_part(of_loss, had, residual);
   }
 
+  context<T> batch_context;
+  std::size_t number = 0;
+  std::vector<T> room;
   T const* theta;
   double rho;
   std::vector<bool> active;
@@ -312,10 +367,12 @@ class signed_roots {
   std::vector<T> signs;
 };
 
+/// Whether parameters meet themselves or a value in ways the roots above do not hold: tied weights, and layers with
+/// parameters of their own.
 template <objective_type Objective>
-inline constexpr bool has_tied_weights = [] {
+inline constexpr bool multiplies_itself = [] {
   for (parameter const& w : Objective::network::parameters)
-    if (w.uses > 1) return true;
+    if (w.uses > 1 || w.layer != nullptr) return true;
   return false;
 }();
 
@@ -323,15 +380,15 @@ inline constexpr bool has_tied_weights = [] {
 
 /// The diagonal of the Hessian of L at `theta` on a batch. Per sample and layer 2 K inputs outputs flops, K the roots
 /// of the loss and of everything curved above: one for every element that passes a curved activation. A weight that is
-/// used more than once multiplies itself, which no such root holds: networks with tied weights take P Hessian-vector
-/// products.
+/// used more than once multiplies itself, which no such root holds: networks with tied weights, and those with
+/// parameters in other layers than dense ones, take P Hessian-vector products.
 /// \throws as derive.
 template <objective_type Objective, real T, class Theta>
 hessian_diagonal<T> hessian_diagonal_of(Theta const& theta, batch<T> const& b) {
   constexpr auto parameters = static_cast<std::size_t>(Objective::parameter_count);
   hessian_diagonal<T> d{zeros<T>(parameters), zeros<T>(parameters), zeros<T>(parameters)};
   std::span<T const> const at(theta.data(), theta.size());
-  if constexpr (detail::has_tied_weights<Objective>) {
+  if constexpr (detail::multiplies_itself<Objective>) {
     std::vector<T> unit(parameters);
     auto const of_ggn = derive<Objective>(at, b, ggn_diagonal);
     std::ranges::copy(of_ggn[ggn_diagonal], d.ggn.data());
@@ -351,11 +408,12 @@ hessian_diagonal<T> hessian_diagonal_of(Theta const& theta, batch<T> const& b) {
     detail::context<T> c;
     c.labels = b.labels.data();
     c.targets = b.targets.data();
-    detail::signed_roots<T, Objective> sweep(at.data(), Objective::scale(samples));
+    detail::take_side<Objective>(c, b.side, samples);
+    detail::signed_roots<T, Objective> sweep(at.data(), Objective::scale(samples), c);
     std::vector<target<T>> targets(terms);
     for (std::size_t n = 0; n < samples; ++n) {
       for (std::size_t m = 0; m < terms; ++m) targets[m] = detail::target_of<Objective>(c, n, m);
-      sweep.add(b.inputs.data() + n * features, targets.data(), elements(d.ggn), elements(d.residual));
+      sweep.add(n, b.inputs.data() + n * features, targets.data(), elements(d.ggn), elements(d.residual));
     }
     for (std::size_t p = 0; p < parameters; ++p) d.diagonal(p) = d.ggn(p) + d.residual(p);
   }

@@ -93,8 +93,7 @@ struct layout {
   /// Whether the backward sweep comes to every layer, so that the first to add to something may write it.
   static constexpr bool all_written = [] {
     for (unsigned i = 0; i < static_cast<unsigned>(network::node_count); ++i)
-      if (network::nodes[i].op == operation::dense &&
-          (!plan.nodes[i].active || plan.nodes[i].adjoint == place_of::none))
+      if (network::nodes[i].parameter >= 0 && (!plan.nodes[i].active || plan.nodes[i].adjoint == place_of::none))
         return false;
     return true;
   }();
@@ -102,7 +101,7 @@ struct layout {
   static constexpr bool writes_gram(int k, int parameter) {
     if (!all_written) return false;
     for (unsigned i = static_cast<unsigned>(network::node_count); i-- > 0;) {
-      if (network::nodes[i].op != operation::dense || !plan.nodes[i].completes) continue;
+      if (network::nodes[i].parameter < 0 || !plan.nodes[i].completes) continue;
       int const p = network::nodes[i].parameter;
       if (asked.ggn[k].group(p) == asked.ggn[k].group(parameter)) return p == parameter;
     }

@@ -21,14 +21,15 @@ struct quadratic {
   /// Copies one use's inputs and vectors between those of the weight's other uses.
   template <signature S, parameter_signature W>
   static void pack(context<T> const& c, operands const& o, parameter_plan const& p) {
-    constexpr std::size_t own = static_cast<std::size_t>(S.positions), all = static_cast<std::size_t>(W.positions);
+    constexpr std::size_t own = static_cast<std::size_t>(S.weight_positions),
+                          all = static_cast<std::size_t>(W.positions);
     constexpr std::size_t in = static_cast<std::size_t>(W.inputs), out = static_cast<std::size_t>(W.outputs);
     auto const slot = static_cast<std::size_t>(o.position);
-    T const* const x = c.value(o.a_value);
+    T const* const x = c.value(o.inputs);
     T* const packed_x = c.at(p.inputs);
     for (std::size_t n = 0; n < c.samples; ++n)
       std::copy_n(x + n * own * in, own * in, packed_x + (n * all + slot) * in);
-    T const* const g = c.at(o.adjoint);
+    T const* const g = c.at(o.vectors);
     T* const packed_g = c.at(p.adjoints);
     std::size_t const vectors = c.samples * static_cast<std::size_t>(streams.columns);
     for (std::size_t k = 0; k < vectors; ++k)

@@ -49,13 +49,13 @@ struct runner {
       if (o.completes)
         q::template accumulate<W>(c, p, offset, c.at(plan.parameters[p].inputs), c.at(plan.parameters[p].adjoints));
     } else {
-      q::template accumulate<W>(c, p, offset, c.value(o.a_value), c.at(o.adjoint));
+      q::template accumulate<W>(c, p, offset, c.value(o.inputs), c.at(o.vectors));
     }
   }
 
   template <unsigned I>
   static constexpr function quadratic_of() {
-    if constexpr (goes_backward && R.quadratic() && all::signatures[I].op == operation::dense) {
+    if constexpr (goes_backward && R.quadratic() && all::places[I].parameter >= 0) {
       return &quadratic_step<all::signatures[I], all::parameter_of(static_cast<unsigned>(network::nodes[I].parameter))>;
     } else {
       return nullptr;
@@ -113,6 +113,8 @@ struct runner {
         std::fill_n(c.gram + places::gram_of(k, c.capacity), places::groups(k) * order * order, T(0));
       }
 
+    if constexpr (plan.ones >= 0) std::fill_n(c.at(plan.ones), c.samples, T(1));
+
     constexpr auto nodes = std::make_integer_sequence<unsigned, all::count>();
     if constexpr (small_network::fits)  // and nothing is left to do after the sweep
       if (small_network::in_blocks(c.samples))
@@ -146,15 +148,18 @@ struct runner {
   }
 
  private:
+  static constexpr std::size_t layer_scratch(signature const& s, int threads) {
+    return s.op == operation::layer ? static_cast<std::size_t>(threads) * padded(s.layer->scratch(s.in, s.set)) : 0;
+  }
   template <unsigned I>
   static constexpr std::size_t node_scratch(std::size_t samples, int threads) {
     constexpr signature s = all::signatures[I];
-    if constexpr (s.op == operation::map) return static_cast<std::size_t>(s.operand_size());
-    if constexpr (s.op != operation::dense) {
-      return 0;
+    if constexpr (network::nodes[I].parameter < 0) {
+      return layer_scratch(s, threads);
     } else {
       constexpr parameter_signature w = all::parameter_of(static_cast<unsigned>(network::nodes[I].parameter));
-      std::size_t most = product_of<T, s.features_in, s.features_out>::scratch_elements(threads);
+      std::size_t most =
+          std::max(product_of<T, w.inputs, w.outputs>::scratch_elements(threads), layer_scratch(s, threads));
       if constexpr (goes_backward && R.quadratic()) {
         constexpr auto streams = program<Objective, R>::streams;
         std::size_t columns = 1;

@@ -39,7 +39,7 @@ struct small {
     linear.loss_value = R.loss_value;
     linear.gradient = R.gradient;
     bool small = linear == R && all::count <= 16 && Objective::parameter_count * sizeof(T) <= 64 * 1024;
-    for (signature const& s : all::signatures) small = small && (s.op != operation::dense || is_row(s));
+    for (signature const& s : all::signatures) small = small && s.own == 0 && (s.op != operation::dense || is_row(s));
     return small;
   }();
 
@@ -63,6 +63,7 @@ struct small {
     for (std::size_t s = 0; s < c.samples; s += block) {
       part.samples = std::min(block, c.samples - s);
       part.inputs = c.inputs + s * inputs;
+      part.first_sample = c.first_sample + s;
       if (c.labels != nullptr) part.labels = c.labels + s * terms;
       if (c.targets != nullptr) part.targets = c.targets + s * terms * outputs;
       run(part);

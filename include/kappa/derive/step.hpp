@@ -29,7 +29,12 @@ struct signature {
   activation_rule const* act = nullptr;       ///< of an activation
   activation_rule const* epilogue = nullptr;  ///< of a dense: applied to its rows
   activation_rule const* mask = nullptr;      ///< of a dense: its derivative ends the pull
-  map_rule const* map = nullptr;
+  layer_rule const* layer = nullptr;
+  layer_settings set{};
+  shape in{}, out{};
+  int own = 0;               ///< parameters of a layer
+  int weight_positions = 0;  ///< R of this use of a parameter
+  bool ragged = false;       ///< the operand's leading axis holds padding
   int numerator = 1;
   int denominator = 1;
   contribution to_a = contribution::none;
@@ -53,6 +58,9 @@ struct operands {
   int offset = 0;    ///< of the weight in the flat parameters
   int position = 0;  ///< of this use among those of a tied weight
   bool completes = false;
+  int inputs = 0;   ///< of the linear part whose weight is the parameter
+  int vectors = 0;  ///< the streams at its output
+  int shift = 0;
 };
 
 /// What decides the code of a parameter's quadratic quantities.
@@ -91,6 +99,7 @@ struct steps {
         shape const& in = network::nodes[static_cast<unsigned>(x.a)].out;
         s.features_in = in.features();
         s.operand_positions = in.positions();
+        s.ragged = network::nodes[static_cast<unsigned>(x.a)].ragged;
         s.a_active = plan.nodes[static_cast<unsigned>(x.a)].active;
       }
       if (x.b >= 0) s.b_active = plan.nodes[static_cast<unsigned>(x.b)].active;
@@ -104,7 +113,16 @@ struct steps {
       s.has_mask = p.mask >= 0;
       s.unreached = p.unreached;
       s.act = x.act;
-      s.map = x.map;
+      s.layer = x.layer;
+      s.set = x.set;
+      if (x.op == operation::layer || x.op == operation::concatenate) {
+        s.in = network::nodes[static_cast<unsigned>(x.a)].out;
+        s.out = x.out;
+      }
+      if (x.parameter >= 0) {
+        s.own = x.op == operation::layer ? network::parameters[static_cast<unsigned>(x.parameter)].outputs : 0;
+        s.weight_positions = x.op == operation::layer ? 1 : x.out.positions();
+      }
       s.numerator = x.numerator;
       s.denominator = x.denominator;
       if (p.epilogue >= 0) s.epilogue = network::nodes[static_cast<unsigned>(p.epilogue)].act;
@@ -145,6 +163,9 @@ struct steps {
       if (x.parameter >= 0) o.offset = network::parameters[static_cast<unsigned>(x.parameter)].offset;
       o.position = p.position;
       o.completes = p.completes;
+      o.vectors = p.vectors;
+      o.shift = x.shift;
+      if (x.parameter >= 0) o.inputs = x.op == operation::layer ? plan.ones : o.a_value;
     }
     return all;
   }();

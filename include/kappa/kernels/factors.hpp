@@ -57,17 +57,17 @@ struct factors {
     if (out_b) bias_squares<true>(n, r, s, mean_b, factor, out_b);
   }
 
-  /// T_n is written to out_w + n stride, and b_n to out_b + n stride if out_b is not null (K = 1); with `add`, added.
-  static void outer(std::size_t n, std::size_t r, T const* a, T const* s, T* out_w, T* out_b, std::size_t stride,
+  /// T_n is written to out_w + n row_length, and b_n to out_b + n row_length if out_b is not null (K = 1); with `add`, added.
+  static void outer(std::size_t n, std::size_t r, T const* a, T const* s, T* out_w, T* out_b, std::size_t row_length,
                     bool add = false) {
     using columns = typename transposed_tiles<T, Out, In>::columns;
     parallel_ranges(n, 1 + (std::size_t{1} << 18) / (r * In * Out), 1, [&](std::size_t begin, std::size_t end) {
       for (std::size_t i = begin; i < end; ++i) {
-        multiply_transposed<T, Out, In>(r, s + i * r * Out, a + i * r * In, out_w + i * stride, In, T(1), 0,
+        multiply_transposed<T, Out, In>(r, s + i * r * Out, a + i * r * In, out_w + i * row_length, In, T(1), 0,
                                         columns::count, add);
         if (!out_b) continue;
-        if (!add) std::fill(out_b + i * stride, out_b + i * stride + Out, T(0));
-        add_column_sums<T, Out>(r, s + i * r * Out, out_b + i * stride);
+        if (!add) std::fill(out_b + i * row_length, out_b + i * row_length + Out, T(0));
+        add_column_sums<T, Out>(r, s + i * r * Out, out_b + i * row_length);
       }
     });
   }

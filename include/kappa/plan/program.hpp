@@ -25,6 +25,7 @@ enum class contribution {
 struct place_of {
   static constexpr int none = -1;
   static constexpr int batch_inputs = -2;  ///< the user's data, read only
+  static constexpr int ones = -3;          ///< a one per sample, what a layer's own parameters are multiplied with
 };
 
 /// What the program does at one node.
@@ -41,9 +42,10 @@ struct node_plan {
   bool masked = false;         ///< activation: its backward step is done in a pull's epilogue
   contribution to_a = contribution::none;
   contribution to_b = contribution::none;
-  int position = 0;        ///< dense: where its positions begin among those of all uses of its weight
-  bool unreached = false;  ///< the output does not depend on it
-  bool completes = false;  ///< dense: the last use of its weight to be met going backward
+  int position = 0;              ///< dense: where its positions begin among those of all uses of its weight
+  bool unreached = false;        ///< the output does not depend on it
+  bool completes = false;        ///< with a parameter: the last use of it to be met going backward
+  int vectors = place_of::none;  ///< with a parameter: the vectors at its linear part's output, the streams one by one
 };
 
 /// What the program does for one parameter.
@@ -61,6 +63,7 @@ struct program_value {
   std::array<node_plan, static_cast<unsigned>(Nodes)> nodes{};
   std::array<parameter_plan, static_cast<unsigned>(Parameters)> parameters{};
   int elements_per_sample = 0;  ///< the arena's part that grows with the batch
+  int ones = place_of::none;    ///< where the ones lie, if any
 };
 
 template <network_type Network>
@@ -68,6 +71,7 @@ constexpr auto plan_of(request const& r, stream_set const& streams) {
   constexpr int n = Network::node_count;
   // Raw pointers: every call counts against the compiler's limit of constant-evaluation steps.
   node const* const at = Network::nodes.data();
+  parameter const* const parameters = Network::parameters.data();
   program_value<n, static_cast<int>(Network::parameters.size())> p;
   node_plan* const plan = p.nodes.data();
   bool const backward = streams.count > 0;
@@ -85,7 +89,7 @@ constexpr auto plan_of(request const& r, stream_set const& streams) {
     if (at[i].a >= 0) ++consumed[at[i].a];
     if (at[i].b >= 0) ++consumed[at[i].b];
     bool const below = (at[i].a >= 0 && plan[at[i].a].active) || (at[i].b >= 0 && plan[at[i].b].active);
-    plan[i].active = at[i].op == operation::dense || below;
+    plan[i].active = at[i].parameter >= 0 || below;
   }
   ++consumed[n - 1];  // the loss reads the output
 
@@ -105,7 +109,7 @@ constexpr auto plan_of(request const& r, stream_set const& streams) {
       plan[i].moves_nothing = true;
     } else if (x.op == operation::activation && consumed[x.a] == 1 && derivative_from_output(x.act->kind) &&
                (at[x.a].op == operation::dense || at[x.a].op == operation::add || at[x.a].op == operation::scale ||
-                at[x.a].op == operation::multiply || at[x.a].op == operation::map)) {
+                at[x.a].op == operation::multiply || at[x.a].op == operation::layer)) {
       value[i] = value[x.a];  // in place: nothing reads the pre-activation again
     } else {
       // An activation fused into a product is written while the product runs.
@@ -131,7 +135,7 @@ constexpr auto plan_of(request const& r, stream_set const& streams) {
     if (x.op == operation::activation && !plan[i].moves_nothing)
       keep(derivative_from_output(x.act->kind) ? value[i] : value[x.a],
            t + 1);  // a fused mask runs one node earlier or later
-    if (x.op == operation::map) keep(value[x.a], t);
+    if (x.op == operation::layer && (!x.layer->linear || x.parameter >= 0)) keep(value[x.a], t);
     if (x.op == operation::multiply) {
       keep(value[x.a], t);
       keep(value[x.b], t);
@@ -159,7 +163,7 @@ constexpr auto plan_of(request const& r, stream_set const& streams) {
       for (int operand : {x.a, x.b})
         if (operand >= 0) keep(tangent[operand], i);
       if (!hessian) continue;
-      bool const rereads = x.op == operation::dense || x.op == operation::activation || x.op == operation::map ||
+      bool const rereads = x.op == operation::dense || x.op == operation::activation || x.op == operation::layer ||
                            x.op == operation::multiply;
       for (int operand : {x.a, x.b})
         if (operand >= 0 && rereads) keep(tangent[operand], backward_time(i));
@@ -171,6 +175,9 @@ constexpr auto plan_of(request const& r, stream_set const& streams) {
   std::array<int, static_cast<unsigned>(n)> adjoint_buffer{};
   int* const adjoint = adjoint_buffer.data();
   for (int i = 0; i < n; ++i) adjoint[i] = place_of::none;
+  std::array<int, static_cast<unsigned>(n)> vectors_buffer{};
+  int* const vectors = vectors_buffer.data();
+  for (int i = 0; i < n; ++i) vectors[i] = place_of::none;
   if (backward && plan[n - 1].active) {
     adjoint[n - 1] = buffers.push({streams.columns * at[n - 1].out.size(), loss_time, loss_time, 0});
     for (int i = n - 1; i > 0; --i) {
@@ -179,11 +186,17 @@ constexpr auto plan_of(request const& r, stream_set const& streams) {
       int const t = backward_time(i);
       if (adjoint[i] < 0) {  // the output does not depend on this node: zero vectors, and nothing to pull
         plan[i].unreached = true;
-        if (x.op == operation::dense)
-          adjoint[i] = buffers.push({streams.columns * x.out.size(), t, r.keeps_vectors() ? end_time : t, 0});
+        if (x.parameter >= 0) {
+          int const size = x.op == operation::dense ? x.out.size() : parameters[x.parameter].outputs;
+          adjoint[i] = vectors[i] = buffers.push({streams.columns * size, t, r.keeps_vectors() ? end_time : t, 0});
+        }
         continue;
       }
       keep(adjoint[i], t);
+      if (x.parameter >= 0)
+        vectors[i] = x.op == operation::dense
+                         ? adjoint[i]
+                         : buffers.push({streams.columns * parameters[x.parameter].outputs, t, t, 0});
       bool const a_active = x.a >= 0 && plan[x.a].active;
       bool const b_active = x.b >= 0 && plan[x.b].active;
       auto const arrives = [&](int operand) {
@@ -219,7 +232,7 @@ constexpr auto plan_of(request const& r, stream_set const& streams) {
           plan[x.a].masked = true;
         }
       }
-      if (x.op == operation::dense && r.keeps_vectors()) keep(adjoint[i], end_time);
+      if (x.parameter >= 0 && r.keeps_vectors()) keep(vectors[i], end_time);
     }
   }
 
@@ -230,15 +243,19 @@ constexpr auto plan_of(request const& r, stream_set const& streams) {
     packed_adjoints.push(place_of::none);
   }
   for (int i = 0; i < n; ++i) {
-    if (at[i].op != operation::dense) continue;
+    if (at[i].parameter < 0) continue;
     parameter_plan& w = p.parameters[static_cast<unsigned>(at[i].parameter)];
     plan[i].completes = w.positions == 0;  // the first use forward is the last one backward
     plan[i].position = w.positions;
-    w.positions += at[i].out.positions();
+    w.positions += at[i].op == operation::dense ? at[i].out.positions() : 1;
   }
+  int ones = place_of::none;
+  if (backward && r.quadratic())
+    for (int i = 0; i < n; ++i)
+      if (at[i].op == operation::layer && at[i].parameter >= 0 && ones < 0) ones = buffers.push({1, 0, end_time, 0});
   if (backward && r.quadratic()) {
     for (int i = 0; i < n; ++i) {
-      if (at[i].op != operation::dense) continue;
+      if (at[i].parameter < 0) continue;
       parameter const& w = Network::parameters[static_cast<unsigned>(at[i].parameter)];
       parameter_plan& wp = p.parameters[static_cast<unsigned>(at[i].parameter)];
       if (w.uses < 2) continue;
@@ -262,7 +279,9 @@ constexpr auto plan_of(request const& r, stream_set const& streams) {
     plan[i].tangent = offset(tangent[i]);
     plan[i].adjoint = offset(adjoint[i]);
     plan[i].sum = offset(sum[i]);
+    plan[i].vectors = offset(vectors[i]);
   }
+  p.ones = offset(ones);
   for (unsigned q = 0; q < Network::parameters.size(); ++q) {
     p.parameters[q].inputs = offset(packed_inputs[static_cast<int>(q)]);
     p.parameters[q].adjoints = offset(packed_adjoints[static_cast<int>(q)]);

@@ -20,7 +20,7 @@ enum class fault {
   no_input,               ///< the network does not begin with input<...>
   second_input,           ///< input<...> in the middle of a network
   no_outputs,             ///< a width below one
-  map_refuses,            ///< a user's map does not take this shape
+  layer_refuses,          ///< a layer does not take this shape
   loss_does_not_fit,      ///< the loss wants more outputs than there are
   partition_does_not_fit  ///< a partition names the groups of more or fewer parameters than there are
 };
@@ -32,6 +32,9 @@ struct diagnosis {
   int expected = 0;
   int got = 0;
   label at{};
+  char const* says = "";  ///< of a layer's own sentence: before the first number, between them, and after
+  char const* than = "";
+  char const* after = "";
 };
 
 /// A text built in constant evaluation.
@@ -100,8 +103,8 @@ constexpr sentence describe(diagnosis const& d) {
     case fault::no_outputs:
       o << "`" << d.at << "` wants at least " << d.expected << " and got " << d.got << ", node " << d.node;
       break;
-    case fault::map_refuses:
-      o << "`" << d.at << "` does not take a value of rank " << d.expected << " and " << d.got << " elements, node "
+    case fault::layer_refuses:
+      o << "`" << d.at << "` " << d.says << " " << d.expected << " " << d.than << " " << d.got << d.after << ", node "
         << d.node;
       break;
     case fault::loss_does_not_fit:

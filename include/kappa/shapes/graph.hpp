@@ -3,13 +3,25 @@
 /// What a declaration means: a flat array of nodes in the order data flows, and an array of parameters.
 
 #include <kappa/declare/act.hpp>
-#include <kappa/declare/map.hpp>
+#include <kappa/declare/layer_rule.hpp>
 #include <kappa/declare/shape.hpp>
 #include <kappa/declare/text.hpp>
 
 namespace kappa {
 
-enum class operation { input, dense, activation, map, scale, add, multiply, reshape, mean_positions, sum_positions };
+enum class operation {
+  input,
+  dense,
+  activation,
+  layer,
+  scale,
+  add,
+  multiply,
+  concatenate,
+  reshape,
+  mean_positions,
+  sum_positions
+};
 
 /// The name of an operation as the user wrote it.
 constexpr char const* name_of(operation op) {
@@ -20,16 +32,18 @@ constexpr char const* name_of(operation op) {
       return "dense";
     case operation::activation:
       return "activation";
-    case operation::map:
-      return "map";
+    case operation::layer:
+      return "layer";
     case operation::scale:
       return "scale";
     case operation::add:
       return "+";
     case operation::multiply:
       return "*";
+    case operation::concatenate:
+      return "concatenate";
     case operation::reshape:
-      return "flatten";
+      return "reshape";
     case operation::mean_positions:
       return "mean_over_positions";
     case operation::sum_positions:
@@ -43,25 +57,29 @@ struct node {
   operation op = operation::input;
   int a = -1;
   int b = -1;
-  int parameter = -1;  ///< index of its parameter: dense only
+  int parameter = -1;  ///< index of its parameter, if it has one
   shape out{};         ///< of one sample
   activation_rule const* act = nullptr;
-  map_rule const* map = nullptr;
-  int numerator = 1;  ///< of `scale`
+  layer_rule const* layer = nullptr;
+  layer_settings set{};  ///< of a layer; of a concatenation the axis
+  int numerator = 1;     ///< of `scale`
   int denominator = 1;
-  label name{};  ///< of a named dense term
+  int shift = 0;  ///< of a layer: one more setting, in which equal layers may differ and share their code
+  label name{};         ///< of a named term
+  bool ragged = false;  ///< the leading axis holds padding where the batch's mask says so
 
   constexpr bool operator==(node const&) const = default;
   /// What the user would call this node in a sentence.
   constexpr char const* title() const {
     if (!name.empty()) return name.s;
     if (act != nullptr) return act->name;
-    if (map != nullptr) return map->name;
+    if (layer != nullptr) return layer->name;
     return name_of(op);
   }
 };
 
-/// A dense parameter: weight [outputs, inputs] at `offset` of the flat parameter vector, then the bias [outputs].
+/// A parameter at `offset` of the flat parameter vector: of a dense term the weight [outputs, inputs], then the bias
+/// [outputs]; of any other layer a vector, which is a weight [outputs, 1] whose input is one.
 struct parameter {
   int outputs = 0;
   int inputs = 0;
@@ -69,6 +87,7 @@ struct parameter {
   int offset = 0;
   int uses = 0;  ///< nodes that share it
   label name{};
+  layer_rule const* layer = nullptr;  ///< whose vector it is; null for a dense term's
 
   constexpr bool operator==(parameter const&) const = default;
   constexpr int weight_size() const { return outputs * inputs; }
@@ -88,6 +107,8 @@ constexpr long flops_of(node const& n, node const* nodes, parameter const* param
     case operation::mean_positions:
     case operation::sum_positions:
       return nodes[n.a].out.size();
+    case operation::concatenate:
+      return 0;
     default:
       return elements;
   }

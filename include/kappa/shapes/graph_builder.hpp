@@ -19,6 +19,7 @@ struct graph_builder {
     if (bad.why == fault::none) bad = {why, nodes.count, expected, got, at};
   }
   constexpr shape const& shape_of(int x) const { return nodes[x].out; }
+  constexpr bool is_ragged(int x) const { return nodes[x].ragged; }
 
   // ---- terms ------------------------------------------------------------------------------------------------
   constexpr int input(int x, shape s) {
@@ -28,35 +29,98 @@ struct graph_builder {
     return nodes.push({.op = operation::input, .out = s});
   }
 
-  constexpr int dense(int x, int outputs, bool bias, char const* name) {
+  constexpr int dense(int x, int outputs, bool bias, char const* name, int copy = -1) {
     x = after_input(x, {name[0] != '\0' ? name : "dense"});
     shape s = shape_of(x);
-    label const at = scoped(name);
+    label at = scoped(name);
+    if (copy >= 0 && !at.empty()) at.copy = copy;
     if (outputs < 1) fail(fault::no_outputs, 1, outputs, {name[0] != '\0' ? name : "dense"});
     int const p = weight(outputs, s.features(), bias, at);
     s.extent[s.rank - 1] = outputs;
-    return nodes.push({.op = operation::dense, .a = x, .parameter = p, .out = s, .name = at});
+    return nodes.push(
+        {.op = operation::dense, .a = x, .parameter = p, .out = s, .name = at, .ragged = is_ragged(x) && s.rank > 1});
   }
 
   constexpr int activation(int x, activation_rule const* rule) {
     x = after_input(x, {rule->name});
-    return nodes.push({.op = operation::activation, .a = x, .out = shape_of(x), .act = rule});
+    return nodes.push({.op = operation::activation, .a = x, .out = shape_of(x), .act = rule, .ragged = is_ragged(x)});
   }
 
-  constexpr int map(int x, map_rule const* rule) {
+  /// A layer that does not take its operand stands for the identity, so that no second fault follows.
+  constexpr int refuse(int x, layer_fault const& f, char const* title) {
+    x = after_input(x, {title});
+    if (bad.why == fault::none) {
+      fail(fault::layer_refuses, f.expected, f.got, {title});
+      bad.says = f.says;
+      bad.than = f.than;
+      bad.after = f.after;
+    }
+    return scale(x, 1, 1);
+  }
+
+  constexpr int layer(int x, layer_rule const* rule, layer_settings const& set, char const* name = "",
+                      int shift = 0) {
     x = after_input(x, {rule->name});
-    shape s = rule->output(shape_of(x));
-    if (s.rank == 0) {
-      fail(fault::map_refuses, shape_of(x).rank, shape_of(x).size(), {rule->name});
+    shape const in = shape_of(x);
+    if (layer_fault const f = rule->fault_of(in, set); f.says != nullptr)
+      return refuse(x, f, name[0] != '\0' ? name : rule->name);
+    int const own = rule->parameters(in, set);
+    int const p = own > 0 ? weight(own, 1, false, scoped(name), rule) : -1;
+    return nodes.push({.op = operation::layer,
+                       .a = x,
+                       .parameter = p,
+                       .out = rule->output(in, set),
+                       .layer = rule,
+                       .set = set,
+                       .shift = shift,
+                       .name = scoped(name),
+                       .ragged = is_ragged(x) && rule->keeps_positions});
+  }
+
+  /// The two values side by side along an axis; negative axes count from the last.
+  constexpr int concatenate(int a, int b, int axis) {
+    a = after_input(a, {"concatenate"});
+    b = after_input(b, {"concatenate"});
+    shape s = shape_of(a);
+    shape const& t = shape_of(b);
+    if (s.rank != t.rank) fail(fault::ranks_differ, s.rank, t.rank, {"concatenate"});
+    if (axis < 0) axis += s.rank;
+    if (axis < 0 || axis >= s.rank) {
+      fail(fault::wrong_rank, axis + 1, s.rank, {"concatenate"});
+      axis = 0;
+    }
+    for (int i = s.rank; i-- > 0;)
+      if (i != axis && s.extent[i] != t.extent[i])
+        fail(fault::widths_differ, s.extent[i], t.extent[i], {"concatenate"});
+    s.extent[axis] += t.extent[axis];
+    return nodes.push({.op = operation::concatenate,
+                       .a = a,
+                       .b = b,
+                       .out = s,
+                       .set = {{axis}},
+                       .ragged = axis > 0 && (is_ragged(a) || is_ragged(b))});
+  }
+
+  /// The same elements under another shape.
+  constexpr int reshape(int x, shape s) {
+    x = after_input(x, {"reshape"});
+    for (int i = 0; i < s.rank; ++i)
+      if (s.extent[i] < 1) fail(fault::no_outputs, 1, s.extent[i], {"reshape"});
+    if (s.size() != shape_of(x).size()) {
+      fail(fault::widths_differ, shape_of(x).size(), s.size(), {"reshape"});
       s = shape_of(x);
     }
-    return nodes.push({.op = operation::map, .a = x, .out = s, .map = rule});
+    return nodes.push({.op = operation::reshape, .a = x, .out = s});
   }
 
   constexpr int scale(int x, int numerator, int denominator) {
     x = after_input(x, {"scale"});
-    return nodes.push(
-        {.op = operation::scale, .a = x, .out = shape_of(x), .numerator = numerator, .denominator = denominator});
+    return nodes.push({.op = operation::scale,
+                       .a = x,
+                       .out = shape_of(x),
+                       .numerator = numerator,
+                       .denominator = denominator,
+                       .ragged = is_ragged(x)});
   }
 
   constexpr int add(int a, int b) { return meet(operation::add, a, b); }
@@ -64,7 +128,7 @@ struct graph_builder {
 
   constexpr int flatten(int x) {
     x = after_input(x, {"flatten"});
-    return nodes.push({.op = operation::reshape, .a = x, .out = {1, {shape_of(x).size()}}});
+    return reshape(x, {1, {shape_of(x).size()}});
   }
 
   constexpr int aggregate(int x, bool averages) {
@@ -73,6 +137,13 @@ struct graph_builder {
     shape const s = shape_of(x);
     if (s.rank < 2) fail(fault::wrong_rank, 2, s.rank, {name_of(op)});
     return nodes.push({.op = op, .a = x, .out = {1, {s.features()}}});
+  }
+
+  /// The leading axis of an input may hold padding, which the batch's mask tells.
+  constexpr int ragged(int x) {
+    x = after_input(x, {"ragged"});
+    nodes[x].ragged = true;
+    return x;
   }
 
   // ---- names ------------------------------------------------------------------------------------------------
@@ -142,7 +213,7 @@ struct graph_builder {
     return nodes.count > 0 ? nodes.count - 1 : nodes.push({.op = operation::input, .out = {1, {1}}});
   }
 
-  constexpr int weight(int outputs, int inputs, bool bias, label name) {
+  constexpr int weight(int outputs, int inputs, bool bias, label name, layer_rule const* of = nullptr) {
     int found = -1;
     if (replay >= 0) {
       found = used[replay++];
@@ -151,7 +222,7 @@ struct graph_builder {
         if (named_scope[i] == scope && parameters[named[i]].name == name) found = named[i];
     }
     if (found < 0) {
-      found = parameters.push({outputs, inputs, bias, parameter_count, 0, name});
+      found = parameters.push({outputs, inputs, bias, parameter_count, 0, name, of});
       parameter_count += parameters[found].size();
       if (!name.empty()) {
         named.push(found);
@@ -159,7 +230,7 @@ struct graph_builder {
       }
     }
     parameter& p = parameters[found];
-    label const at = name.empty() ? label{"dense"} : name;
+    label const at = name.empty() ? label{of != nullptr ? of->name : "dense"} : name;
     if (p.outputs != outputs) fail(fault::tied_shapes_differ, p.outputs, outputs, at);
     if (p.inputs != inputs) fail(fault::tied_shapes_differ, p.inputs, inputs, at);
     if (p.bias != bias) fail(fault::tied_bias_differs, p.bias ? 1 : 0, bias ? 1 : 0, at);
@@ -176,7 +247,7 @@ struct graph_builder {
     if (s.rank != t.rank) fail(fault::ranks_differ, s.rank, t.rank, {name_of(op)});
     for (int i = s.rank; i-- > 0;)
       if (s.extent[i] != t.extent[i]) fail(fault::widths_differ, s.extent[i], t.extent[i], {name_of(op)});
-    return nodes.push({.op = op, .a = a, .b = b, .out = s});
+    return nodes.push({.op = op, .a = a, .b = b, .out = s, .ragged = is_ragged(a) || is_ragged(b)});
   }
 };
 

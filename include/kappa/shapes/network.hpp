@@ -77,6 +77,19 @@ struct network {
   static constexpr shape input_shape = nodes.front().out;
   static constexpr shape output_shape = nodes.back().out;
 
+  /// Positions of the batch's mask: the leading extent of what is `ragged`; 0 where nothing is.
+  static constexpr int mask_positions = [] {
+    for (node const& n : nodes)
+      if (n.ragged) return n.out.extent[0];
+    return 0;
+  }();
+  /// Nodes of a sample's graph: the leading extent of what a graph layer reads; 0 where no layer reads a graph.
+  static constexpr int graph_nodes = [] {
+    for (node const& n : nodes)
+      if (n.layer != nullptr && n.layer->reads_graph) return n.out.extent[0];
+    return 0;
+  }();
+
   /// Floating-point operations of one sample's forward pass; a multiply-add counts as two.
   static constexpr long flops = [] {
     long total = 0;

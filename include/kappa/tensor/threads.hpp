@@ -35,6 +35,15 @@ inline int threads() { return detail::thread_count().load(std::memory_order_rela
 /// Sets the number of threads for all later work; values below one count as one.
 inline void set_threads(int count) { detail::thread_count().store(std::max(1, count), std::memory_order_relaxed); }
 
+/// The number of the thread that runs, within the innermost parallel call: below `threads()`.
+inline std::size_t thread_index() {
+#ifdef _OPENMP
+  return static_cast<std::size_t>(omp_get_thread_num());
+#else
+  return 0;
+#endif
+}
+
 /// Calls `f(begin, end)` on disjoint ranges that cover [0, n), in parallel when each thread gets at least
 /// `grain` items. Ranges start at multiples of `multiple`, so the split depends on n and the thread count
 /// only. `f` must not throw. Allocates nothing after the first parallel call.

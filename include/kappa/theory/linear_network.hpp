@@ -182,10 +182,11 @@ constexpr linear_reading<Capacity> read_linear(std::span<node const> nodes, std:
         v = {a.from, a.parameter >= 0 ? a.parameter : b.parameter, a.gain + b.gain, a.shift + b.shift};
         break;
       }
-      case operation::map:
+      case operation::layer:
       case operation::multiply:
         fail(obstacle_kind::nonlinear);
         break;
+      case operation::concatenate:
       case operation::mean_positions:
       case operation::sum_positions:
         fail(obstacle_kind::not_a_chain);

@@ -1,0 +1,177 @@
+#pragma once
+/// \file
+/// A layer of one's own or of kappa's: a differentiable map of one sample's value that may have parameters, read a
+/// mask or a graph that comes with the batch, and be written once for every shape. A graph holds it as a value.
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include <kappa/arch.hpp>
+#include <kappa/declare/scalar_table.hpp>
+#include <kappa/declare/shape.hpp>
+
+namespace kappa {
+
+/// The integers of a term, such as a kernel's extents: what they mean is the rule's business.
+struct layer_settings {
+  static constexpr int capacity = 12;
+  int value[capacity]{};
+  constexpr bool operator==(layer_settings const&) const = default;
+  constexpr int operator[](int i) const { return value[i]; }
+};
+
+/// Why a layer does not take a shape: "<says> <expected> <than> <got> <after>". No fault says nothing.
+struct layer_fault {
+  char const* says = nullptr;
+  int expected = 0;
+  char const* than = "";
+  int got = 0;
+  char const* after = "";
+};
+
+}  // namespace kappa
+
+namespace kappa::inline KAPPA_ARCH {
+
+/// What comes with a batch beside inputs and targets, as one sample sees it.
+template <class T>
+struct sample_side {
+  unsigned char const* mask = nullptr;  ///< [positions]: zero where a position is padding; null when all are valid
+  T const* adjacency = nullptr;         ///< [nodes, nodes], row-major, or null
+  int const* row_begin = nullptr;       ///< [nodes + 1]: where a node's edges begin, or null
+  int const* column = nullptr;          ///< an edge's other node, within the sample
+  T const* weight = nullptr;            ///< of an edge; null for ones
+  std::uint64_t seed = 0;               ///< of random layers; 0 switches them off
+};
+
+/// Where a layer is applied: shapes, the term's settings, its parameters, one sample's side data.
+template <class T>
+struct site {
+  shape in{};
+  shape out{};
+  layer_settings set{};
+  int shift = 0;                 ///< one more setting, in which equal layers may differ
+  T const* theta = nullptr;      ///< the layer's parameters
+  T const* direction = nullptr;  ///< the parameters' part of a tangent, or null for zero
+  std::size_t sample = 0;        ///< the sample's number in the batch
+  int place = 0;                 ///< the node's number in its graph: tells equal layers apart
+  sample_side<T> side{};
+  T* scratch = nullptr;  ///< as many elements as the rule's `scratch` says
+};
+
+/// The functions of a rule in one scalar type. x is [in], y [out], vectors come `count` at a time, one after the other;
+/// "adds" adds to what is there instead of overwriting it.
+template <class T>
+struct layer_functions {
+  /// y = m(x, θ).
+  void (*apply)(site<T> const&, T const* x, T* y);
+  /// dy = ∂m/∂x dx + ∂m/∂θ direction; dx may be null for zero.
+  void (*push)(site<T> const&, T const* x, T const* dx, T* dy);
+  /// gx = (∂m/∂x)ᵀ g.
+  void (*pull)(site<T> const&, T const* x, int count, T const* g, T* gx, bool adds);
+  /// gx += d/dε (∂m/∂x)ᵀ g at (x + ε dx, θ + ε direction); null where that is zero.
+  void (*push_pull)(site<T> const&, T const* x, T const* dx, T const* g, T* gx);
+  /// w = (∂m/∂θ)ᵀ g, [count, parameters]; null without parameters.
+  void (*weigh)(site<T> const&, T const* x, int count, T const* g, T* w);
+  /// w += d/dε (∂m/∂θ)ᵀ g at (x + ε dx, θ + ε direction); null where that is zero.
+  void (*push_weigh)(site<T> const&, T const* x, T const* dx, T const* g, T* w);
+};
+
+/// A layer as a value.
+struct layer_rule : scalar_table<layer_functions> {
+  char const* name = "";
+  layer_fault (*fault_of)(shape, layer_settings const&) = nullptr;
+  shape (*output)(shape, layer_settings const&) = nullptr;
+  int (*parameters)(shape, layer_settings const&) = nullptr;
+  std::size_t (*scratch)(shape, layer_settings const&) = nullptr;
+  /// The mean and deviation of parameter `index` where a network's parameters are drawn.
+  double (*initial_mean)(shape, layer_settings const&, int index) = nullptr;
+  double (*initial_deviation)(shape, layer_settings const&, int index) = nullptr;
+  bool linear = false;           ///< in x, with no parameters: the adjoint does not read x
+  bool keeps_positions = false;  ///< position r of the result belongs to position r of the operand
+  bool reads_graph = false;      ///< wants adjacency or edges
+};
+
+namespace detail {
+
+template <class L, class T>
+constexpr layer_functions<T> layer_functions_of() {
+  layer_functions<T> f{};
+  f.apply = [](site<T> const& s, T const* x, T* y) { L::template apply<T>(s, x, y); };
+  if constexpr (requires { L::linear; }) {
+    f.push = [](site<T> const& s, T const*, T const* dx, T* dy) { L::template apply<T>(s, dx, dy); };
+  } else {
+    f.push = [](site<T> const& s, T const* x, T const* dx, T* dy) { L::template push<T>(s, x, dx, dy); };
+  }
+  f.pull = [](site<T> const& s, T const* x, int count, T const* g, T* gx, bool adds) {
+    L::template pull<T>(s, x, count, g, gx, adds);
+  };
+  if constexpr (requires { &L::template push_pull<T>; })
+    f.push_pull = [](site<T> const& s, T const* x, T const* dx, T const* g, T* gx) {
+      L::template push_pull<T>(s, x, dx, g, gx);
+    };
+  if constexpr (requires { &L::template weigh<T>; })
+    f.weigh = [](site<T> const& s, T const* x, int count, T const* g, T* w) {
+      L::template weigh<T>(s, x, count, g, w);
+    };
+  if constexpr (requires { &L::template push_weigh<T>; })
+    f.push_weigh = [](site<T> const& s, T const* x, T const* dx, T const* g, T* w) {
+      L::template push_weigh<T>(s, x, dx, g, w);
+    };
+  return f;
+}
+
+}  // namespace detail
+
+/// The value of a rule L, a struct of static functions templated on the scalar: `name`, `output(shape, settings)`,
+/// `apply`, `pull`, and as far as they are not zero or implied `fault_of`, `push`, `push_pull`, `parameters`, `weigh`,
+/// `push_weigh`, `scratch`, `initial_mean`, `initial_deviation`, `linear`, `keeps_positions`, `reads_graph`.
+template <class L>
+inline constexpr layer_rule layer_rule_of = [] {
+  layer_rule r{{detail::layer_functions_of<L, float>(), detail::layer_functions_of<L, double>(),
+                detail::layer_functions_of<L, long double>()}};
+  r.name = L::name;
+  r.output = [](shape in, layer_settings const& s) { return L::output(in, s); };
+  r.fault_of = [](shape in, layer_settings const& s) {
+    if constexpr (requires { L::fault_of(in, s); }) {
+      return L::fault_of(in, s);
+    } else {
+      return layer_fault{};
+    }
+  };
+  r.parameters = [](shape in, layer_settings const& s) {
+    if constexpr (requires { L::parameters(in, s); }) {
+      return L::parameters(in, s);
+    } else {
+      return 0;
+    }
+  };
+  r.scratch = [](shape in, layer_settings const& s) -> std::size_t {
+    if constexpr (requires { L::scratch(in, s); }) {
+      return L::scratch(in, s);
+    } else {
+      return 0;
+    }
+  };
+  r.initial_mean = [](shape in, layer_settings const& s, int index) {
+    if constexpr (requires { L::initial_mean(in, s, index); }) {
+      return L::initial_mean(in, s, index);
+    } else {
+      return 0.0;
+    }
+  };
+  r.initial_deviation = [](shape in, layer_settings const& s, int index) {
+    if constexpr (requires { L::initial_deviation(in, s, index); }) {
+      return L::initial_deviation(in, s, index);
+    } else {
+      return 0.0;
+    }
+  };
+  r.linear = requires { L::linear; };
+  r.keeps_positions = requires { L::keeps_positions; };
+  r.reads_graph = requires { L::reads_graph; };
+  return r;
+}();
+
+}  // namespace kappa::inline KAPPA_ARCH
