@@ -10,6 +10,7 @@
 #include <kappa/algebra/expressions.hpp>
 #include <kappa/algebra/identity.hpp>
 #include <kappa/algebra/kronecker.hpp>
+#include <kappa/algebra/kronecker_damping.hpp>
 #include <kappa/algebra/kronecker_eigenbasis.hpp>
 #include <kappa/algebra/low_rank.hpp>
 #include <kappa/algebra/matrix_free.hpp>

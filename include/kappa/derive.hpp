@@ -8,4 +8,5 @@
 #include <kappa/derive/explain.hpp>
 #include <kappa/derive/hessian_diagonal.hpp>
 #include <kappa/derive/initialise.hpp>
+#include <kappa/derive/kfac_accumulator.hpp>
 #include <kappa/tensor/sub_batch.hpp>

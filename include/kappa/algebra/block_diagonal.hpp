@@ -55,16 +55,30 @@ auto map_blocks(std::vector<Op> const& blocks, F&& f) {
 }
 
 template <class T, class Factors>
+struct factors_traits;
+template <class T, class... F>
+struct factors_traits<T, std::tuple<F...>> {
+  static constexpr bool inverse_diagonal = (has_inverse_diagonal<F, T> && ...);
+  static constexpr bool inverse_root = (has_inverse_root<F, T> && ...);
+};
+template <class T, class F>
+struct factors_traits<T, std::vector<F>> : factors_traits<T, std::tuple<F>> {};
+
+template <class T, class Factors>
 class blocks_factor {
+  using offers = factors_traits<T, Factors>;
+
  public:
   blocks_factor(Factors f, std::vector<std::size_t> sizes_) : factors(std::move(f)), sizes(std::move(sizes_)) {}
   void solve(std::span<T const> x, std::span<T> y) const {
-    std::size_t at = 0, i = 0;
-    for_each_block(factors, [&](auto const& factor) {
-      auto const n = sizes[i++];
-      factor.solve(x.subspan(at, n), y.subspan(at, n));
-      at += n;
-    });
+    for_each_range([&](auto const& f, std::size_t at, std::size_t n) { f.solve(x.subspan(at, n), y.subspan(at, n)); });
+  }
+  void inverse_diagonal(std::span<T> y) const requires offers::inverse_diagonal {
+    for_each_range([&](auto const& f, std::size_t at, std::size_t n) { f.inverse_diagonal(y.subspan(at, n)); });
+  }
+  void inverse_root(std::span<T const> z, std::span<T> y) const requires offers::inverse_root {
+    for_each_range(
+        [&](auto const& f, std::size_t at, std::size_t n) { f.inverse_root(z.subspan(at, n), y.subspan(at, n)); });
   }
   double log_det() const {
     double sum = 0;
@@ -73,6 +87,16 @@ class blocks_factor {
   }
 
  private:
+  template <class Call>
+  void for_each_range(Call&& call) const {
+    std::size_t at = 0, i = 0;
+    for_each_block(factors, [&](auto const& factor) {
+      auto const n = sizes[i++];
+      call(factor, at, n);
+      at += n;
+    });
+  }
+
   Factors factors;
   std::vector<std::size_t> sizes;
 };

@@ -43,6 +43,12 @@ class diagonal_factor {
     for (std::size_t i = 0; i < x.size(); ++i) y[i] = static_cast<T>(static_cast<double>(x[i]) * inverse[i]);
   }
   double log_det() const { return sum; }
+  void inverse_diagonal(std::span<T> y) const {
+    std::ranges::transform(inverse, y.begin(), [](double v) { return static_cast<T>(v); });
+  }
+  void inverse_root(std::span<T const> z, std::span<T> y) const {
+    for (std::size_t i = 0; i < z.size(); ++i) y[i] = static_cast<T>(static_cast<double>(z[i]) * std::sqrt(inverse[i]));
+  }
 
  private:
   std::vector<double> inverse;

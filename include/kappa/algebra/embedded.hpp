@@ -58,6 +58,20 @@ class embedded_factor {
       for (std::size_t i = 0; i < x.size(); ++i) y[i] = static_cast<T>(static_cast<double>(x[i]) / shift);
     at.scatter<T>(solved, y);
   }
+  void inverse_diagonal(std::span<T> y) const requires has_inverse_diagonal<F, T> {
+    std::vector<T> part(at.size());
+    factor.inverse_diagonal(std::span<T>(part));
+    if (outside > 0) std::ranges::fill(y, static_cast<T>(1 / shift));
+    at.scatter<T>(part, y);
+  }
+  void inverse_root(std::span<T const> z, std::span<T> y) const requires has_inverse_root<F, T> {
+    auto const part = at.gather(z);
+    std::vector<T> image(part.size());
+    factor.inverse_root(std::span<T const>(part), std::span<T>(image));
+    if (outside > 0)
+      for (std::size_t i = 0; i < z.size(); ++i) y[i] = static_cast<T>(static_cast<double>(z[i]) / std::sqrt(shift));
+    at.scatter<T>(image, y);
+  }
   double log_det() const {
     return factor.log_det() + (outside > 0 ? static_cast<double>(outside) * std::log(shift) : 0.0);
   }

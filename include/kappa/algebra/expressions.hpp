@@ -28,6 +28,14 @@ class scaled_factor {
     for (auto& value : y) value = static_cast<T>(static_cast<double>(value) / scale);
   }
   double log_det() const { return factor.log_det() + static_cast<double>(n) * std::log(scale); }
+  void inverse_diagonal(std::span<T> y) const requires has_inverse_diagonal<F, T> {
+    factor.inverse_diagonal(y);
+    for (auto& value : y) value = static_cast<T>(static_cast<double>(value) / scale);
+  }
+  void inverse_root(std::span<T const> z, std::span<T> y) const requires has_inverse_root<F, T> {
+    factor.inverse_root(z, y);
+    for (auto& value : y) value = static_cast<T>(static_cast<double>(value) / std::sqrt(scale));
+  }
 
  private:
   F factor;

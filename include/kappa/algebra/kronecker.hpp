@@ -60,6 +60,23 @@ void sandwich(bool transpose, matrix<T> const& p, std::span<T const> x, matrix<T
   lapack::gemm<T>(transpose, false, rows, columns, rows, 1, p.data(), half.data(), 0, y.data());
 }
 
+/// The diagonal of (P ⊗ Q)ᵀ diag(V) (P ⊗ Q), V [p, q]: (P∘P)ᵀ V (Q∘Q), in double.
+template <real T, class Value>
+void diagonal_in_bases(matrix<T> const& p, Value const* v, matrix<T> const& q, std::span<T> y) {
+  auto const squares = [](matrix<T> const& m) {
+    std::vector<double> s(m.size());
+    std::transform(m.data(), m.data() + m.size(), s.data(), [](T x) { return double(x) * double(x); });
+    return s;
+  };
+  auto const rows = p.shape(0), columns = q.shape(0);
+  auto const b = squares(p), a = squares(q);
+  std::vector<double> const values(v, v + rows * columns);
+  std::vector<double> half(rows * columns), whole(rows * columns);
+  lapack::gemm<double>(false, false, rows, columns, columns, 1, values.data(), a.data(), 0, half.data());
+  lapack::gemm<double>(true, false, rows, columns, rows, 1, b.data(), half.data(), 0, whole.data());
+  std::ranges::transform(whole, y.begin(), [](double x) { return static_cast<T>(x); });
+}
+
 /// (f(B, A) + λ I)⁻¹ in the product of the two eigenbases: the damping is exact.
 template <real T, class F>
 class pair_factor {
@@ -88,6 +105,16 @@ class pair_factor {
     double sum = 0;
     for (double x : values) sum += std::log(x);
     return sum;
+  }
+  void inverse_diagonal(std::span<T> y) const {
+    auto inverse = values;
+    for (double& v : inverse) v = 1 / v;
+    diagonal_in_bases<T>(b.basis().vectors, inverse.data(), a.basis().vectors, y);
+  }
+  void inverse_root(std::span<T const> z, std::span<T> y) const {
+    std::vector<T> w(z.size());
+    for (std::size_t i = 0; i < z.size(); ++i) w[i] = static_cast<T>(static_cast<double>(z[i]) / std::sqrt(values[i]));
+    sandwich<T>(true, b.basis().vectors, w, a.basis().vectors, y);
   }
 
  private:

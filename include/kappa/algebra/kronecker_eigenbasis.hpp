@@ -53,17 +53,7 @@ class kronecker_eigenbasis {
     for (T v : elements(state->lambda)) sum += static_cast<double>(v);
     return sum;
   }
-  void diagonal(std::span<T> y) const {
-    auto squares = [](matrix<T> m) {
-      for (T& v : elements(m)) v *= v;
-      return m;
-    };
-    auto const b = squares(state->u_b), a = squares(state->u_a);
-    auto const out = b.shape(0), in = a.shape(0);
-    std::vector<T> half(out * in);
-    lapack::gemm<T>(false, false, out, in, in, 1, state->lambda.data(), a.data(), 0, half.data());
-    lapack::gemm<T>(true, false, out, in, out, 1, b.data(), half.data(), 0, y.data());
-  }
+  void diagonal(std::span<T> y) const { detail::diagonal_in_bases<T>(state->u_b, state->lambda.data(), state->u_a, y); }
   double squared_norm() const { return detail::dot<T>(elements(state->lambda), elements(state->lambda)); }
   vector<T> eigenvalues() const {
     auto all = zeros<T>(size());
@@ -124,6 +114,19 @@ class kronecker_eigenbasis_factor {
     double sum = 0;
     for (T v : elements(a.basis_eigenvalues())) sum += std::log(static_cast<double>(v) + shift);
     return sum;
+  }
+  void inverse_diagonal(std::span<T> y) const {
+    std::vector<double> inverse(a.size());
+    std::ranges::transform(elements(a.basis_eigenvalues()), inverse.begin(),
+                           [this](T v) { return 1 / (static_cast<double>(v) + shift); });
+    diagonal_in_bases<T>(a.left_basis(), inverse.data(), a.right_basis(), y);
+  }
+  void inverse_root(std::span<T const> z, std::span<T> y) const {
+    std::vector<T> w(z.size());
+    auto const lambda = elements(a.basis_eigenvalues());
+    for (std::size_t i = 0; i < z.size(); ++i)
+      w[i] = static_cast<T>(static_cast<double>(z[i]) / std::sqrt(static_cast<double>(lambda[i]) + shift));
+    sandwich<T>(true, a.left_basis(), w, a.right_basis(), y);
   }
 
  private:

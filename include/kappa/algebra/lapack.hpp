@@ -278,6 +278,32 @@ class cholesky {
       cxxlapack::dpotrs_(&triangle, &n, &one, factor.data(), &n, x, &n, &info);
   }
 
+  /// x = L⁻ᵀ x in place for A = L Lᵀ, n² flops: then x xᵀ is A⁻¹ in expectation for standard normal x.
+  void inverse_root_in_place(T* x) const {
+    if (size() == 0) return;
+    int const n = static_cast<int>(size()), one = 1;
+    int info = 0;
+    char const triangle = 'L', transposed = 'T', not_unit = 'N';
+    if constexpr (std::is_same_v<T, float>)
+      cxxlapack::strtrs_(&triangle, &transposed, &not_unit, &n, &one, factor.data(), &n, x, &n, &info);
+    else
+      cxxlapack::dtrtrs_(&triangle, &transposed, &not_unit, &n, &one, factor.data(), &n, x, &n, &info);
+  }
+
+  /// The diagonal of A⁻¹, 2/3 n³ flops.
+  void inverse_diagonal(T* d) const {
+    if (size() == 0) return;
+    matrix<T> inverse = factor;
+    int const n = static_cast<int>(size());
+    int info = 0;
+    char const triangle = 'L';
+    if constexpr (std::is_same_v<T, float>)
+      cxxlapack::spotri_(&triangle, &n, inverse.data(), &n, &info);
+    else
+      cxxlapack::dpotri_(&triangle, &n, inverse.data(), &n, &info);
+    for (std::size_t i = 0; i < size(); ++i) d[i] = inverse(i, i);
+  }
+
   /// log det A.
   double log_det() const {
     double sum = 0;

@@ -6,11 +6,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <memory>
 #include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <kappa/algebra/diagonal_matrix.hpp>
 #include <kappa/algebra/expressions.hpp>
@@ -19,6 +21,7 @@
 #include <kappa/algebra/lapack.hpp>
 #include <kappa/algebra/operator.hpp>
 #include <kappa/algebra/symmetric.hpp>
+#include <kappa/tensor/random.hpp>
 
 namespace kappa::inline KAPPA_ARCH {
 
@@ -313,11 +316,12 @@ double condition_number(Op const& op, double relative_threshold = -1) {
 /// A⁻¹, factorised once. Its product is a solve with A.
 template <linear_operator Op>
 class inverse_operator {
+  using factor_type = decltype(std::declval<Op const&>().factorise(0.0));
+
  public:
   using value_type = value_t<Op>;
   using T = value_type;
-  explicit inverse_operator(Op op)
-      : a(std::move(op)), factor(std::make_shared<decltype(a.factorise(0.0)) const>(a.factorise(0.0))) {}
+  explicit inverse_operator(Op op) : a(std::move(op)), factor(std::make_shared<factor_type const>(a.factorise(0.0))) {}
 
   std::size_t size() const { return a.size(); }
   Op const& inverted() const { return a; }
@@ -328,10 +332,24 @@ class inverse_operator {
     std::ranges::reverse(elements(values));
     return values;
   }
+  void diagonal(std::span<T> y) const requires detail::has_inverse_diagonal<factor_type, T> {
+    factor->inverse_diagonal(y);
+  }
+  double trace() const requires detail::has_inverse_diagonal<factor_type, T> {
+    std::vector<T> d(size());
+    factor->inverse_diagonal(std::span<T>(d));
+    double sum = 0;
+    for (T v : d) sum += static_cast<double>(v);
+    return sum;
+  }
+  /// y = R z with R Rᵀ = A⁻¹.
+  void root(std::span<T const> z, std::span<T> y) const requires detail::has_inverse_root<factor_type, T> {
+    factor->inverse_root(z, y);
+  }
 
  private:
   Op a;
-  std::shared_ptr<decltype(std::declval<Op const&>().factorise(0.0)) const> factor;
+  std::shared_ptr<factor_type const> factor;
 };
 
 /// A⁻¹ as an operator, for positive definite A: a preconditioner, or a posterior covariance.
@@ -352,6 +370,28 @@ vector<value_t<Op>> solve(inverse_operator<Op> const& op, std::span<value_t<Op> 
 template <linear_operator Op>
 double log_det(inverse_operator<Op> const& op) {
   return -kappa::log_det(op.inverted());
+}
+
+// ---- draws ---------------------------------------------------------------------------------------------------------
+
+/// A draw from N(0, C) for a covariance C = R Rᵀ whose root the structure knows: `sample(inverse(K + λ * identity),
+/// seed)` draws from a Laplace posterior. It depends on the seed and the index alone; the same ones give the same
+/// draw. Costs a product with R: as much as a solve for kronecker, kronecker_eigenbasis, symmetric and diagonal_matrix,
+/// damped or not, and for blocks of them.
+template <linear_operator Op>
+vector<value_t<Op>> sample(Op const& covariance, std::uint64_t seed, std::uint64_t index = 0) {
+  using T = value_t<Op>;
+  constexpr bool known = requires(std::span<T const> z, std::span<T> y) { covariance.root(z, y); };
+  static_assert(known,
+                "sample: no root of this covariance is known: take the inverse of a precision with a direct "
+                "solve, sample(inverse(kfac + damping * identity), seed)");
+  auto z = zeros<T>(covariance.size()), draw = zeros<T>(covariance.size());
+  if constexpr (known) {
+    counter_random random(seed, index);
+    for (T& v : elements(z)) v = static_cast<T>(random.normal());
+    covariance.root(std::span<T const>(elements(z)), elements(draw));
+  }
+  return draw;
 }
 
 }  // namespace kappa::inline KAPPA_ARCH

@@ -10,7 +10,9 @@
 ///     squared_norm()      double, the square of the Frobenius norm
 ///     eigenvalues()       vector<T>, descending; zero eigenvalues may be left out
 ///     top(k)              eigen_decomposition<T>, the k largest
-///     factorise(shift)    of the operator plus shift * identity: an object with solve(x, y) and log_det()
+///     factorise(shift)    of the operator plus shift * identity: an object with solve(x, y) and log_det(), and where
+///                         it is cheap inverse_diagonal(y), the diagonal of the inverse, and inverse_root(z, y),
+///                         y = R z with R Rᵀ the inverse
 ///
 /// Members take lengths for granted; the functions check them. Data is immutable and shared: copying an
 /// operator copies handles, an expression stores its operands by value, and nothing dangles.
@@ -81,6 +83,16 @@ concept has_eigenvalues = requires(Op const& op) {
 template <class Op>
 concept has_top = requires(Op const& op) {
   op.top(std::size_t{1});
+};
+
+// What an object made by factorise offers.
+template <class F, class T>
+concept has_inverse_diagonal = requires(F const& f, std::span<T> y) {
+  f.inverse_diagonal(y);
+};
+template <class F, class T>
+concept has_inverse_root = requires(F const& f, std::span<T const> z, std::span<T> y) {
+  f.inverse_root(z, y);
 };
 
 inline std::string number(double x) {

@@ -23,6 +23,11 @@ class symmetric_factor {
     factor.solve_in_place(y.data());
   }
   double log_det() const { return factor.log_det(); }
+  void inverse_diagonal(std::span<T> y) const { factor.inverse_diagonal(y.data()); }
+  void inverse_root(std::span<T const> z, std::span<T> y) const {
+    std::ranges::copy(z, y.begin());
+    factor.inverse_root_in_place(y.data());
+  }
 
  private:
   static matrix<T> shifted(matrix<T> a, double shift) {

@@ -137,6 +137,32 @@ class derivation {
     return all;
   }
 
+  /// The second moments Λ [out, in (+ 1)] of the vectors of an EKFAC that was derived, in bases of one's own: those of
+  /// an earlier moment, for example. Row i of `left[p]` [out, out] and of `right[p]` [in (+ 1), in (+ 1)] is a basis
+  /// vector of parameter p. \throws shape_mismatch when a basis does not fit.
+  template <quantity Q>
+  requires detail::is_ekfac<Q> std::vector<matrix<T>> second_moments(Q const&, std::vector<matrix<T>> const& left,
+                                                                     std::vector<matrix<T>> const& right)
+  const {
+    static_assert(detail::holds<R, Q>,
+                  "kappa: this EKFAC was not derived: add it to the list of quantities that derive is given");
+    current();
+    if constexpr (detail::holds<R, Q>) {
+      auto const vectors = ekfac_vectors<Q>();
+      detail::require_length("the list of left bases", vectors.layers.size(), left.size());
+      detail::require_length("the list of right bases", vectors.layers.size(), right.size());
+      for (std::size_t p = 0; p < vectors.layers.size(); ++p) {
+        auto const& l = vectors.layers[p];
+        auto const out = lapack::detail::order_of(left[p]), in = lapack::detail::order_of(right[p]);
+        detail::require_length("a basis vector of the left basis", l.outputs, out);
+        detail::require_length("a basis vector of the right basis", l.inputs + (l.bias ? 1 : 0), in);
+      }
+      return detail::second_moments_in(left, right, vectors, ekfac_scale<Q>());
+    } else {
+      return {};
+    }
+  }
+
   /// The per-sample gradients on the parameters of group `group` of a Gauss-Newton quantity's partition: what
   /// `per_sample_gradient_operator` gives for all of them. Held by derivations of that quantity, and of a gradient or
   /// empirical quantity beside a Gauss-Newton matrix.
@@ -162,6 +188,16 @@ class derivation {
   static layer_vectors<T> in_parameter_order(layer_vectors<T> v) {
     std::ranges::sort(v.layers, {}, &layer_vector<T>::first_row);
     return v;
+  }
+
+  template <class Q>
+  layer_vectors<T> ekfac_vectors() const {
+    constexpr int source = places::streams.source_of(Q::source, Q::samples);
+    return in_parameter_order(detail::kept_stream<T, Objective, R>(at, memory, source, {}, 0).view());
+  }
+  template <class Q>
+  T ekfac_scale() const {
+    return Q::source == curvature_source::empirical ? static_cast<T>(1 / at.scale) : T(1);
   }
 
   template <class Q>
@@ -209,10 +245,7 @@ class derivation {
         return grouped_ggn<T, Objective, R>(at, memory, index);
       }
     } else if constexpr (detail::is_ekfac<Q>) {
-      constexpr int source = places::streams.source_of(Q::source, Q::samples);
-      detail::kept_stream<T, Objective, R> const vectors(at, memory, source, {}, 0);
-      auto const factor = Q::source == curvature_source::empirical ? static_cast<T>(1 / at.scale) : T(1);
-      return detail::ekfac_from(factors(typename Q::factors{}), in_parameter_order(vectors.view()), factor);
+      return detail::ekfac_from(factors(typename Q::factors{}), ekfac_vectors<Q>(), ekfac_scale<Q>());
     } else {
       return kfac_matrix<T>(factors(Q{}));
     }

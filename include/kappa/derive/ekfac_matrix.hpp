@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <functional>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -13,13 +15,34 @@
 namespace kappa::inline KAPPA_ARCH {
 
 /// EKFAC of a whole network: block diagonal in the flat parameter order, one block per dense parameter that acts on the
-/// rows of [W b].
+/// rows of [W b]. `solve`, `factorise`, `log_det` and `inverse` of K + λ I throw singular_matrix naming the layer and
+/// the ratio of the block's largest to its smallest eigenvalue.
 template <real T>
 class ekfac_matrix : public block_diagonal<std::vector<embedded<kronecker_eigenbasis<T>>>> {
-  using base = block_diagonal<std::vector<embedded<kronecker_eigenbasis<T>>>>;
+  using block = embedded<kronecker_eigenbasis<T>>;
+  using base = block_diagonal<std::vector<block>>;
 
  public:
-  explicit ekfac_matrix(std::vector<embedded<kronecker_eigenbasis<T>>> blocks) : base(std::move(blocks)) {}
+  /// The parameters that the blocks belong to name them in errors.
+  ekfac_matrix(std::vector<block> blocks, std::vector<parameter> const& parameters)
+      : base(std::move(blocks)), titles(std::make_shared<std::vector<std::string> const>(titles_of(parameters))) {}
+
+  auto factorise(double shift) const {
+    return detail::factorise_titled(this->blocks(), *titles, "EKFAC", shift, [](block const& b) {
+      std::vector<double> sorted(elements(b.block().basis_eigenvalues()).begin(),
+                                 elements(b.block().basis_eigenvalues()).end());
+      std::ranges::sort(sorted, std::greater{});
+      return "; the condition number of the block is " + detail::number(detail::condition_of<T>(sorted));
+    });
+  }
+
+ private:
+  static std::vector<std::string> titles_of(std::vector<parameter> const& parameters) {
+    std::vector<std::string> all;
+    for (std::size_t p = 0; p < parameters.size(); ++p) all.push_back(detail::title_of(parameters[p], p));
+    return all;
+  }
+  std::shared_ptr<std::vector<std::string> const> titles;
 };
 
 namespace detail {
@@ -69,24 +92,54 @@ matrix<T> second_moments(std::size_t n, std::size_t k, std::size_t r, std::size_
   return moments;
 }
 
+/// Λ of every layer, [Out, In], in the bases given: row i of `left[p]` and `right[p]` is a basis vector of layer p.
+template <real T>
+std::vector<matrix<T>> second_moments_in(std::vector<matrix<T>> const& left, std::vector<matrix<T>> const& right,
+                                         layer_vectors<T> const& vectors, T factor) {
+  std::vector<matrix<T>> all;
+  for (std::size_t p = 0; p < vectors.layers.size(); ++p) {
+    auto const& layer = vectors.layers[p];
+    auto const n = vectors.samples, k = vectors.per_sample, r = layer.positions;
+    auto const a = rotated(n * r, layer.inputs, layer.a, right[p]);
+    auto const s = rotated(n * k * r, layer.outputs, layer.s, left[p]);
+    all.push_back(second_moments(n, k, r, right[p].shape(0), left[p].shape(0), a.data(), s.data(), factor));
+  }
+  return all;
+}
+
+/// The operator of given bases and moments, both as above.
+template <real T>
+ekfac_matrix<T> ekfac_of(std::vector<parameter> const& parameters, std::vector<matrix<T>> left,
+                         std::vector<matrix<T>> right, std::vector<matrix<T>> moments) {
+  std::vector<embedded<kronecker_eigenbasis<T>>> blocks;
+  for (std::size_t p = 0; p < parameters.size(); ++p) {
+    auto order = order_in_rows(parameters[p]);
+    auto const size = order.size();
+    blocks.emplace_back(kronecker_eigenbasis<T>(std::move(left[p]), std::move(right[p]), std::move(moments[p])),
+                        std::move(order), size);
+  }
+  return {std::move(blocks), parameters};
+}
+
 /// The decompositions in T: any orthonormal basis will do for measuring moments in.
 template <real T>
 ekfac_matrix<T> ekfac_from(std::vector<kfac_factors<T>> const& factors, layer_vectors<T> const& vectors, T factor) {
-  std::vector<embedded<kronecker_eigenbasis<T>>> blocks;
+  std::vector<parameter> parameters;
+  std::vector<matrix<T>> left, right;
   for (std::size_t p = 0; p < factors.size(); ++p) {
-    auto const& layer = vectors.layers[p];
-    auto const n = vectors.samples, k = vectors.per_sample, r = layer.positions;
-    auto u_a = lapack::symmetric_eigen(factors[p].inputs.copy()).vectors;
-    auto u_b = lapack::symmetric_eigen(factors[p].outputs.copy()).vectors;
-    auto const a = rotated(n * r, layer.inputs, layer.a, u_a);
-    auto const s = rotated(n * k * r, layer.outputs, layer.s, u_b);
-    auto lambda = second_moments(n, k, r, u_a.shape(0), u_b.shape(0), a.data(), s.data(), factor);
-    auto order = order_in_rows(factors[p].parameter);
-    auto const size = order.size();
-    blocks.emplace_back(kronecker_eigenbasis<T>(std::move(u_b), std::move(u_a), std::move(lambda)), std::move(order),
-                        size);
+    parameters.push_back(factors[p].parameter);
+    auto const title = "EKFAC, " + title_of(parameters.back(), p);
+    check_finite((title + ": the factor A").c_str(), factors[p].inputs.elements());
+    check_finite((title + ": the factor B").c_str(), factors[p].outputs.elements());
+    try {
+      right.push_back(lapack::symmetric_eigen(factors[p].inputs.copy()).vectors);
+      left.push_back(lapack::symmetric_eigen(factors[p].outputs.copy()).vectors);
+    } catch (not_converged const& e) {
+      throw not_converged(title + ": " + e.what());
+    }
   }
-  return ekfac_matrix<T>(std::move(blocks));
+  auto moments = second_moments_in(left, right, vectors, factor);
+  return ekfac_of(parameters, std::move(left), std::move(right), std::move(moments));
 }
 
 }  // namespace detail

@@ -1,6 +1,9 @@
 #pragma once
 
 #include <cstddef>
+#include <limits>
+#include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -31,28 +34,96 @@ inline std::vector<std::size_t> order_in_rows(parameter const& w) {
   }
   return order;
 }
+
+/// What the user would call a parameter in a sentence.
+inline std::string title_of(parameter const& w, std::size_t index) {
+  std::string name = w.name.empty() ? "" : " \"" + std::string(w.name.s) + "\"";
+  if (!name.empty() && w.name.copy >= 0) name += " of copy " + std::to_string(w.name.copy);
+  return "layer " + std::to_string(index) + name + " (dense, " + std::to_string(w.outputs) + " x " +
+         std::to_string(w.inputs) + ")";
+}
+
+/// The condition number of a matrix with these eigenvalues, descending; infinite when rounding hides the smallest.
+template <real T>
+double condition_of(std::span<double const> values) {
+  if (values.empty()) return 1;
+  double const largest = values.front(), smallest = values.back();
+  double const resolution =
+      static_cast<double>(std::numeric_limits<T>::epsilon()) * static_cast<double>(values.size()) * largest;
+  return smallest > resolution ? largest / smallest : std::numeric_limits<double>::infinity();
+}
+/// "; the condition number of A is 12, that of B 3e+07".
+template <real T>
+std::string said_conditions(std::span<double const> a, std::span<double const> b) {
+  return "; the condition number of A is " + number(condition_of<T>(a)) + ", that of B " + number(condition_of<T>(b));
+}
+
+/// The blocks' factors, each failure told with its layer's title and what `more(block)` adds.
+template <class Block, class More>
+auto factorise_titled(std::vector<Block> const& blocks, std::vector<std::string> const& titles, char const* what,
+                      double shift, More&& more) {
+  using factor = decltype(blocks.front().factorise(shift));
+  std::vector<factor> factors;
+  std::vector<std::size_t> sizes;
+  for (std::size_t p = 0; p < blocks.size(); ++p) {
+    sizes.push_back(blocks[p].size());
+    try {
+      factors.push_back(blocks[p].factorise(shift));
+    } catch (singular_matrix const& e) {
+      throw singular_matrix(what + (", " + titles[p]) + ": " + e.what() + more(blocks[p]));
+    } catch (not_converged const& e) {
+      throw not_converged(what + (", " + titles[p]) + ": " + e.what() + "; its condition number is not known");
+    }
+  }
+  return blocks_factor<value_t<Block>, std::vector<factor>>(std::move(factors), std::move(sizes));
+}
 }  // namespace detail
 
 /// K-FAC of a whole network: block diagonal in the flat parameter order, one block B ⊗ A per dense parameter. Where
-/// there is a bias the block acts on the rows of [W b], gathered from the flat vector. Owns copies of the factors.
+/// there is a bias the block acts on the rows of [W b], gathered from the flat vector. Owns copies of the factors,
+/// decomposes them in double at the first operation that needs it, and only once.
+///
+/// `solve`, `factorise`, `log_det` and `inverse` of K + λ I throw singular_matrix when a block is not positive definite
+/// and not_converged when a decomposition fails. Both name the layer, the first also both factors' condition numbers.
 template <real T>
 class kfac_matrix : public block_diagonal<std::vector<embedded<kronecker<T>>>> {
-  using base = block_diagonal<std::vector<embedded<kronecker<T>>>>;
+  using block = embedded<kronecker<T>>;
+  using base = block_diagonal<std::vector<block>>;
 
  public:
-  /// One block per entry, in the order of the parameters. \throws invalid_value when a factor is not finite.
-  explicit kfac_matrix(std::vector<kfac_factors<T>> const& factors) : base(blocks_of(factors)) {}
+  /// One block per entry, in the order of the parameters. \throws invalid_value when a factor is not finite, naming
+  /// the layer.
+  explicit kfac_matrix(std::vector<kfac_factors<T>> const& factors)
+      : base(blocks_of(factors)), titles(std::make_shared<std::vector<std::string> const>(titles_of(factors))) {}
+
+  auto factorise(double shift) const {
+    return detail::factorise_titled(this->blocks(), *titles, "K-FAC", shift, [](block const& b) {
+      return detail::said_conditions<T>(elements(b.block().right().basis().values),
+                                        elements(b.block().left().basis().values));
+    });
+  }
 
  private:
-  static std::vector<embedded<kronecker<T>>> blocks_of(std::vector<kfac_factors<T>> const& factors) {
-    std::vector<embedded<kronecker<T>>> blocks;
-    for (auto const& f : factors) {
+  static std::vector<std::string> titles_of(std::vector<kfac_factors<T>> const& factors) {
+    std::vector<std::string> all;
+    for (std::size_t p = 0; p < factors.size(); ++p) all.push_back(detail::title_of(factors[p].parameter, p));
+    return all;
+  }
+  static std::vector<block> blocks_of(std::vector<kfac_factors<T>> const& factors) {
+    std::vector<block> blocks;
+    for (std::size_t p = 0; p < factors.size(); ++p) {
+      auto const& f = factors[p];
+      auto const title = "K-FAC, " + detail::title_of(f.parameter, p);
+      check_finite((title + ": the factor A").c_str(), f.inputs.elements());
+      check_finite((title + ": the factor B").c_str(), f.outputs.elements());
       auto order = detail::order_in_rows(f.parameter);
       auto const size = order.size();
       blocks.emplace_back(kronecker<T>(f.outputs.copy(), f.inputs.copy()), std::move(order), size);
     }
     return blocks;
   }
+
+  std::shared_ptr<std::vector<std::string> const> titles;
 };
 
 }  // namespace kappa::inline KAPPA_ARCH

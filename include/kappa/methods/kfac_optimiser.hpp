@@ -35,14 +35,6 @@ struct kfac_options {
 
 namespace detail {
 
-/// What the user would call a parameter in a sentence.
-inline std::string title_of(parameter const& w, std::size_t index) {
-  std::string name = w.name.empty() ? "" : " \"" + std::string(w.name.s) + "\"";
-  if (!name.empty() && w.name.copy >= 0) name += " of copy " + std::to_string(w.name.copy);
-  return "layer " + std::to_string(index) + name + " (dense, " + std::to_string(w.outputs) + " x " +
-         std::to_string(w.inputs) + ")";
-}
-
 /// One layer of the optimiser: running averages of A and B, and the eigenbases of an earlier moment.
 template <real T>
 class kfac_layer {

@@ -1,0 +1,214 @@
+#pragma once
+/// \file
+/// K-FAC and EKFAC of more samples than one batch holds: sums over samples that are appended batch by batch, merged,
+/// and kept on disk (io/kfac_file.hpp).
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <kappa/derive/derive.hpp>
+
+namespace kappa::inline KAPPA_ARCH {
+
+/// What one layer's factors are the means of: Σ a aᵀ over samples (already averaged over positions as its K-FAC says)
+/// and Σ g gᵀ with the vectors of the loss itself, ρ = 1.
+struct kfac_layer_sums {
+  std::string title;       ///< the layer in a sentence
+  matrix<double> inputs;   ///< N A, [in (+ 1), in (+ 1)]
+  matrix<double> outputs;  ///< B / ρ, [out, out]
+};
+
+/// Sums over `samples` samples, in double: a commutative monoid under `merge`.
+struct kfac_sums {
+  std::size_t samples = 0;
+  std::size_t batches = 0;  ///< appended so far: numbers the seeds of Monte Carlo draws
+  std::vector<kfac_layer_sums> layers;
+};
+
+namespace detail {
+
+inline void add_to(matrix<double>& to, matrix<double> const& from) {
+  for (std::size_t i = 0; i < to.size(); ++i) to.data()[i] += from.data()[i];
+}
+
+/// Throws unless both are sums of the same layers.
+inline void check_same_sums(kfac_sums const& x, kfac_sums const& y) {
+  if (x.layers.size() != y.layers.size())
+    throw shape_mismatch("K-FAC sums of " + std::to_string(x.layers.size()) + " layers were expected, " +
+                         std::to_string(y.layers.size()) + " came");
+  auto const said = [](kfac_layer_sums const& l) {
+    return l.title + ", factors of order " + std::to_string(l.inputs.shape(0)) + " and " +
+           std::to_string(l.outputs.shape(0));
+  };
+  for (std::size_t p = 0; p < x.layers.size(); ++p)
+    if (auto const expected = said(x.layers[p]), came = said(y.layers[p]); expected != came)
+      throw shape_mismatch("K-FAC sums: " + expected + ", was expected, " + came + ", came");
+}
+
+template <class Network>
+std::vector<parameter> parameters_of() {
+  return {Network::parameters.begin(), Network::parameters.end()};
+}
+
+}  // namespace detail
+
+/// Adds what `from` was summed over. \throws shape_mismatch when the layers are not the same; nothing has changed.
+inline void merge(kfac_sums& into, kfac_sums const& from) {
+  detail::check_same_sums(into, from);
+  for (std::size_t p = 0; p < into.layers.size(); ++p) {
+    detail::add_to(into.layers[p].inputs, from.layers[p].inputs);
+    detail::add_to(into.layers[p].outputs, from.layers[p].outputs);
+  }
+  into.samples += from.samples;
+  into.batches += from.batches;
+}
+
+/// Collects K-FAC at fixed parameters from batches of any sizes: the factors are those of one batch of all samples, at
+/// the objective's scale for their number. (K-FAC itself is no sum over samples: the product of two means is not the
+/// mean of products.) Memory: the factors once more, in double, and a workspace for one batch.
+template <objective_type Objective, real T, auto Curvature = kfac<expand>>
+class kfac_accumulator {
+  using asked = std::remove_cvref_t<decltype(Curvature)>;
+  static_assert(detail::is_kfac<asked>,
+                "kappa: the third argument of kfac_accumulator is a K-FAC, as kfac<reduce, monte_carlo<1>>");
+
+ public:
+  /// At these parameters, for batches of up to `capacity` samples. Monte Carlo draws of batch i have the seed
+  /// Curvature.seed + i + 1. \throws shape_mismatch, invalid_value (a parameter that is not finite), capacity_exceeded
+  /// (0).
+  template <class Theta>
+  kfac_accumulator(Theta const& parameters, std::size_t capacity)
+      : theta(parameters.data(), parameters.data() + parameters.size()), work(capacity) {
+    detail::check_parameters<Objective>(std::span<T const>(theta), "parameters");
+    auto const all = detail::parameters_of<typename Objective::network>();
+    for (std::size_t p = 0; p < all.size(); ++p) {
+      auto const in = static_cast<std::size_t>(all[p].inputs + (all[p].bias ? 1 : 0));
+      auto const out = static_cast<std::size_t>(all[p].outputs);
+      total.layers.push_back({detail::title_of(all[p], p), zeros<double>(in, in), zeros<double>(out, out)});
+    }
+  }
+
+  std::size_t samples() const { return total.samples; }
+  kfac_sums const& sums() const { return total; }
+
+  /// \throws as derive; nothing has changed then.
+  void append(batch<T> const& b) {
+    auto const quantity = seeded();
+    auto const q = derive(work, theta, b, quantity);
+    auto const factors = q.factors(quantity);
+    double const n = static_cast<double>(q.samples()), unscale = 1 / Objective::scale(q.samples());
+    for (std::size_t p = 0; p < factors.size(); ++p) {
+      add(total.layers[p].inputs, factors[p].inputs, n);
+      add(total.layers[p].outputs, factors[p].outputs, unscale);
+    }
+    total.samples += q.samples();
+    ++total.batches;
+  }
+  /// Adds what another accumulator, or an earlier session, has seen at the same parameters.
+  /// \throws shape_mismatch when it has other layers; nothing has changed.
+  void merge(kfac_sums const& other) { kappa::merge(total, other); }
+  void merge(kfac_accumulator const& other) { kappa::merge(total, other.total); }
+
+  /// K-FAC of all samples so far, decomposed where needed. \throws capacity_exceeded when there are none.
+  kfac_matrix<T> curvature() const {
+    if (total.samples == 0) throw capacity_exceeded("the K-FAC of 0 samples: at least 1 was expected");
+    double const per_sample = 1 / static_cast<double>(total.samples), rho = Objective::scale(total.samples);
+    std::vector<matrix<T>> storage;
+    std::vector<kfac_factors<T>> views;
+    auto const all = detail::parameters_of<typename Objective::network>();
+    storage.reserve(2 * all.size());
+    for (std::size_t p = 0; p < all.size(); ++p) {
+      auto const& a = storage.emplace_back(scaled_copy(total.layers[p].inputs, per_sample));
+      auto const& b = storage.emplace_back(scaled_copy(total.layers[p].outputs, rho));
+      views.push_back({all[p], {a.data(), a.shape(0), a.shape(1)}, {b.data(), b.shape(0), b.shape(1)}});
+    }
+    return kfac_matrix<T>(views);
+  }
+
+ private:
+  asked seeded() const {
+    auto quantity = Curvature;
+    quantity.seed += total.batches + 1;
+    return quantity;
+  }
+  static void add(matrix<double>& to, matrix_view<T> const& from, double weight) {
+    auto const values = from.elements();
+    for (std::size_t i = 0; i < values.size(); ++i) to.data()[i] += weight * static_cast<double>(values[i]);
+  }
+  static matrix<T> scaled_copy(matrix<double> const& from, double scale) {
+    auto to = unset<T>(from.shape(0), from.shape(1));
+    std::transform(from.data(), from.data() + from.size(), to.data(),
+                   [&](double v) { return static_cast<T>(scale * v); });
+    return to;
+  }
+
+  std::vector<T> theta;
+  workspace<Objective, T, asked> work;
+  kfac_sums total;
+};
+
+/// The second pass of EKFAC over many batches: measures the second moments of all samples in the eigenbases of a K-FAC
+/// collected in the first pass. Its trace is that of the Gauss-Newton matrix of all samples, block by block.
+template <objective_type Objective, real T, auto Curvature = ekfac<expand>>
+class ekfac_accumulator {
+  using asked = std::remove_cvref_t<decltype(Curvature)>;
+  static_assert(detail::is_ekfac<asked>,
+                "kappa: the third argument of ekfac_accumulator is an EKFAC, as ekfac<reduce, monte_carlo<1>>");
+
+ public:
+  /// In the eigenbases of `factors`, decomposed in double here. \throws as kfac_accumulator; not_converged.
+  template <class Theta>
+  ekfac_accumulator(Theta const& parameters, std::size_t capacity, kfac_matrix<T> const& factors)
+      : theta(parameters.data(), parameters.data() + parameters.size()), work(capacity) {
+    detail::check_parameters<Objective>(std::span<T const>(theta), "parameters");
+    detail::require_length("the K-FAC", static_cast<std::size_t>(Objective::parameter_count), factors.size());
+    for (auto const& block : factors.blocks()) {
+      left.push_back(block.block().left().basis().vectors);
+      right.push_back(block.block().right().basis().vectors);
+      sums.push_back(zeros<double>(left.back().shape(0), right.back().shape(0)));
+    }
+  }
+
+  std::size_t samples() const { return count; }
+
+  /// \throws as derive; nothing has changed then.
+  void append(batch<T> const& b) {
+    auto quantity = Curvature;
+    quantity.seed += batches + 1;
+    auto const q = derive(work, theta, b, quantity);
+    auto const moments = q.second_moments(quantity, left, right);
+    double const unscale = 1 / Objective::scale(q.samples());
+    for (std::size_t p = 0; p < sums.size(); ++p)
+      for (std::size_t i = 0; i < sums[p].size(); ++i)
+        sums[p].data()[i] += unscale * static_cast<double>(moments[p].data()[i]);
+    count += q.samples();
+    ++batches;
+  }
+
+  /// EKFAC of all samples so far. \throws capacity_exceeded when there are none.
+  ekfac_matrix<T> curvature() const {
+    if (count == 0) throw capacity_exceeded("the EKFAC of 0 samples: at least 1 was expected");
+    double const rho = Objective::scale(count);
+    std::vector<matrix<T>> moments;
+    for (auto const& sum : sums) {
+      moments.push_back(unset<T>(sum.shape(0), sum.shape(1)));
+      std::transform(sum.data(), sum.data() + sum.size(), moments.back().data(),
+                     [&](double v) { return static_cast<T>(rho * v); });
+    }
+    return detail::ekfac_of(detail::parameters_of<typename Objective::network>(), left, right, std::move(moments));
+  }
+
+ private:
+  std::vector<T> theta;
+  workspace<Objective, T, asked> work;
+  std::vector<matrix<T>> left, right;
+  std::vector<matrix<double>> sums;
+  std::size_t count = 0, batches = 0;
+};
+
+}  // namespace kappa::inline KAPPA_ARCH
