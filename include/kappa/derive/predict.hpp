@@ -38,10 +38,12 @@ struct forward_only {
 }  // namespace detail
 
 /// The outputs of a network for inputs [N · input elements], as rows [N, output elements]. `chunk` samples go
-/// through the network at a time, which bounds the memory beside the result. Allocates both.
+/// through the network at a time, which bounds the memory beside the result; `side` is what some layers read beside
+/// their inputs. Allocates both.
 /// \throws shape_mismatch, invalid_value (NaN and infinities), capacity_exceeded (no samples, a chunk of 0).
 template <network_type Network, real T, class Theta>
-matrix<T> predict(Theta const& theta, std::span<T const> inputs, std::size_t chunk = 256) {
+matrix<T> predict(Theta const& theta, std::span<T const> inputs, std::size_t chunk = 256,
+                  batch_side<T> const& side = {}) {
   using forward = detail::forward_only<T, Network>;
   constexpr auto features = static_cast<std::size_t>(Network::input_shape.size());
   constexpr auto outputs = static_cast<std::size_t>(Network::output_shape.size());
@@ -53,6 +55,8 @@ matrix<T> predict(Theta const& theta, std::span<T const> inputs, std::size_t chu
   detail::check_parameters<typename forward::objective>(parameters, "parameters");
 
   std::size_t const samples = inputs.size() / features;
+  detail::context<T> beside;
+  detail::take_side<typename forward::objective>(beside, side, samples);
   typename forward::workspace work(std::min(chunk, samples));
   auto rows = zeros<T>(samples, outputs);
   for (std::size_t first = 0; first < samples; first += work.capacity()) {
@@ -60,6 +64,10 @@ matrix<T> predict(Theta const& theta, std::span<T const> inputs, std::size_t chu
     auto c = work.context_for(count);
     c.theta = parameters.data();
     c.inputs = inputs.data() + first * features;
+    c.side = beside.side;
+    c.side_positions = beside.side_positions;
+    c.side_nodes = beside.side_nodes;
+    c.first_sample = first;
     std::copy_n(forward::run(c), count * outputs, rows.data() + first * outputs);
   }
   return rows;
@@ -67,9 +75,10 @@ matrix<T> predict(Theta const& theta, std::span<T const> inputs, std::size_t chu
 
 /// The same for any contiguous array of inputs.
 template <network_type Network, class Theta, class Inputs>
-auto predict(Theta const& theta, Inputs const& inputs, std::size_t chunk = 256) {
+auto predict(Theta const& theta, Inputs const& inputs, std::size_t chunk = 256,
+             batch_side<std::remove_cvref_t<decltype(*inputs.data())>> const& side = {}) {
   using scalar = std::remove_cvref_t<decltype(*inputs.data())>;
-  return predict<Network, scalar>(theta, std::span<scalar const>(inputs.data(), inputs.size()), chunk);
+  return predict<Network, scalar>(theta, std::span<scalar const>(inputs.data(), inputs.size()), chunk, side);
 }
 
 }  // namespace kappa::inline KAPPA_ARCH

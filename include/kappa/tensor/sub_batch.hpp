@@ -34,13 +34,18 @@ class sub_batch {
     gather("inputs", all.inputs, samples, indices, inputs);
     gather("labels", all.labels, samples, indices, labels);
     gather("targets", all.targets, samples, indices, targets);
+    gather("mask", all.side.mask, samples, indices, mask);
+    gather("adjacency", all.side.adjacency, samples, indices, adjacency);
+    gather_edges(all.side, samples, indices);
+    seed = all.side.seed;
   }
 
   /// The samples as a batch, valid as long as this object lives.
   batch<T> view() const {
     std::span<T const> const x(inputs);
-    if (!labels.empty()) return {x, std::span<int const>(labels)};
-    return {x, std::span<T const>(targets)};
+    batch<T> b = labels.empty() ? batch<T>(x, std::span<T const>(targets)) : batch<T>(x, std::span<int const>(labels));
+    b.side = {mask, adjacency, row_begin, column, weight, seed};
+    return b;
   }
 
  private:
@@ -56,8 +61,27 @@ class sub_batch {
                 from.begin() + static_cast<std::ptrdiff_t>((i + 1) * size));
   }
 
-  std::vector<T> inputs, targets;
-  std::vector<int> labels;
+  void gather_edges(batch_side<T> const& from, std::size_t samples, std::span<std::size_t const> indices) {
+    if (from.row_begin.empty()) return;
+    if ((from.row_begin.size() - 1) % samples != 0)
+      throw shape_mismatch("row_begin: one more than a multiple of " + std::to_string(samples) +
+                           " elements was expected, " + std::to_string(from.row_begin.size()) + " came");
+    std::size_t const nodes = (from.row_begin.size() - 1) / samples;
+    row_begin.push_back(0);
+    for (std::size_t i : indices)
+      for (std::size_t v = i * nodes; v < (i + 1) * nodes; ++v) {
+        for (int e = from.row_begin[v]; e < from.row_begin[v + 1]; ++e) {
+          column.push_back(from.column[static_cast<std::size_t>(e)]);
+          if (!from.weight.empty()) weight.push_back(from.weight[static_cast<std::size_t>(e)]);
+        }
+        row_begin.push_back(static_cast<int>(column.size()));
+      }
+  }
+
+  std::vector<T> inputs, targets, adjacency, weight;
+  std::vector<int> labels, row_begin, column;
+  std::vector<unsigned char> mask;
+  std::uint64_t seed = 0;
 };
 
 }  // namespace kappa::inline KAPPA_ARCH
