@@ -69,7 +69,7 @@ struct transposed_conv_t : term_base<transposed_conv_t<Out, Options...>> {
     window_geometry w = window_geometry::of(o, x >= 0 ? g.shape_of(x).rank : 3, 1);
     x = g.dense(x, w.height * w.width * Out, false, o.name.s);
     x = g.layer(x, &layer_rule_of<detail::fold_rule>, w.settings());
-    return o.bias ? g.layer(x, &layer_rule_of<detail::shift_rule>, {}) : x;
+    return o.bias ? g.layer(x, &layer_rule_of<detail::feature_shift_rule>, {}) : x;
   }
 };
 /// `transposed_conv<Out, 2, stride<2>>`: the adjoint of a convolution from Out channels to those of its operand [H, W,

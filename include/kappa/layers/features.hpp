@@ -11,7 +11,7 @@ namespace kappa::inline KAPPA_ARCH {
 namespace detail {
 
 /// y = x + b at every position.
-struct shift_rule {
+struct feature_shift_rule {
   static constexpr char const* name = "bias";
   static constexpr bool keeps_positions = true;
   static constexpr shape output(shape const& in, layer_settings const&) { return in; }
@@ -51,7 +51,7 @@ struct shift_rule {
 };
 
 /// y = w ∘ x at every position.
-struct scale_rule {
+struct feature_scale_rule {
   static constexpr char const* name = "scale_features";
   static constexpr bool keeps_positions = true;
   static constexpr shape output(shape const& in, layer_settings const&) { return in; }
@@ -106,13 +106,13 @@ struct scale_rule {
 }  // namespace detail
 
 struct bias_t : term_base<bias_t> {
-  static constexpr int emit(auto& g, int x) { return g.layer(x, &layer_rule_of<detail::shift_rule>, {}); }
+  static constexpr int emit(auto& g, int x) { return g.layer(x, &layer_rule_of<detail::feature_shift_rule>, {}); }
 };
 /// `bias`: adds a parameter [features] at every position; drawn as zero.
 inline constexpr bias_t bias{};
 
 struct scale_features_t : term_base<scale_features_t> {
-  static constexpr int emit(auto& g, int x) { return g.layer(x, &layer_rule_of<detail::scale_rule>, {}); }
+  static constexpr int emit(auto& g, int x) { return g.layer(x, &layer_rule_of<detail::feature_scale_rule>, {}); }
 };
 /// `scale_features`: multiplies every feature with its parameter, [features], at every position; drawn as one.
 inline constexpr scale_features_t scale_features{};
