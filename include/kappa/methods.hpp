@@ -8,7 +8,9 @@
 #include <kappa/methods/directional_newton.hpp>
 #include <kappa/methods/evaluate.hpp>
 #include <kappa/methods/kfac_optimiser.hpp>
+#include <kappa/methods/levenberg_marquardt.hpp>
 #include <kappa/methods/mini_batches.hpp>
 #include <kappa/methods/optimiser.hpp>
+#include <kappa/methods/running_average.hpp>
 #include <kappa/methods/sgd.hpp>
 #include <kappa/methods/train.hpp>

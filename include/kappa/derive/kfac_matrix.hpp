@@ -39,8 +39,8 @@ inline std::vector<std::size_t> order_in_rows(parameter const& w) {
 inline std::string title_of(parameter const& w, std::size_t index) {
   std::string name = w.name.empty() ? "" : " \"" + std::string(w.name.s) + "\"";
   if (!name.empty() && w.name.copy >= 0) name += " of copy " + std::to_string(w.name.copy);
-  return "layer " + std::to_string(index) + name + " (dense, " + std::to_string(w.outputs) + " x " +
-         std::to_string(w.inputs) + ")";
+  return "layer " + std::to_string(index) + name + " (" + (w.layer == nullptr ? "dense" : w.layer->name) + ", " +
+         std::to_string(w.outputs) + " x " + std::to_string(w.inputs) + ")";
 }
 
 /// The condition number of a matrix with these eigenvalues, descending; infinite when rounding hides the smallest.

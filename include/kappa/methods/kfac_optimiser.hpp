@@ -3,15 +3,15 @@
 /// K-FAC as an optimiser (Martens and Grosse 2015; Eschenhagen et al. 2023 for shared weights).
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <optional>
 #include <utility>
 #include <vector>
 
-#include <kappa/algebra/lapack.hpp>
-#include <kappa/algebra/symmetric.hpp>
-#include <kappa/derive/kfac_matrix.hpp>
+#include <kappa/methods/kfac_layer.hpp>
+#include <kappa/methods/levenberg_marquardt.hpp>
 #include <kappa/methods/optimiser.hpp>
 #include <kappa/tensor/random.hpp>
 
@@ -19,6 +19,13 @@ namespace kappa::inline KAPPA_ARCH {
 
 /// For `kl_clip`: no clip.
 inline constexpr double no_clip = std::numeric_limits<double>::infinity();
+
+/// Whose length a layer's preconditioned gradient is given.
+enum class kfac_grafting {
+  none,  ///< its own
+  sgd,   ///< the gradient's
+  adam   ///< that of Adam's direction m̂ / (√v̂ + ε), decays 0.9 and 0.999, ε = 1e-8
+};
 
 struct kfac_options {
   double learning_rate = 0.1;
@@ -31,135 +38,76 @@ struct kfac_options {
   std::size_t decomposition_period = 5;  ///< steps from one eigendecomposition to the next: a multiple of it
   double kl_clip = 1e-3;                 ///< κ, bounds lr² uᵀK u; `no_clip` for none
   std::uint64_t seed = 0;                ///< of the draws of a monte_carlo source
+  kfac_damping damping_rule = kfac_damping::exact;
+  kfac_grafting grafting = kfac_grafting::none;
+  bool rescale_momentum = true;       ///< rescaled: choose μ with the step's length; else no momentum
+  std::size_t adaptation_period = 0;  ///< rescaled: steps from one adaptation of the damping to the next; 0 for none
+  double adaptation_factor = 0.95;    ///< rescaled: ω per step, 19/20 of Martens and Grosse
 };
 
-namespace detail {
+/// For the last argument of kfac_optimiser: θ moves by a learning rate and a momentum that are given.
+struct fixed_step_t {
+  static constexpr bool rescales = false;
+};
+/// For the last argument of kfac_optimiser: step and momentum minimise the batch's own exact quadratic model.
+struct rescaled_t {
+  static constexpr bool rescales = true;
+};
+inline constexpr fixed_step_t fixed_step{};
+inline constexpr rescaled_t rescaled{};
 
-/// One layer of the optimiser: running averages of A and B, and the eigenbases of an earlier moment.
-template <real T>
-class kfac_layer {
- public:
-  using bases = std::pair<eigenbasis<T>, eigenbasis<T>>;
-
-  kfac_layer(parameter const& w, std::size_t index)
-      : shape(w),
-        title(title_of(w, index)),
-        in(static_cast<std::size_t>(w.inputs)),
-        width(in + (w.bias ? 1 : 0)),
-        out(static_cast<std::size_t>(w.outputs)),
-        a(zeros<T>(width, width)),
-        b(zeros<T>(out, out)) {}
-
-  std::size_t size() const { return out * width; }
-  kfac_factors<T> factors() const { return {shape, {a.data(), width, width}, {b.data(), out, out}}; }
-
-  /// \throws invalid_value when a factor is not finite.
-  void check(kfac_factors<T> const& now) const {
-    check_finite((title + ": the factor A").c_str(), now.inputs.elements());
-    check_finite((title + ": the factor B").c_str(), now.outputs.elements());
-  }
-  /// F ← F + (F̂ - F) / w.
-  void average(kfac_factors<T> const& now, double w) {
-    auto const towards = [&](matrix<T>& to, std::span<T const> from) {
-      T const part = static_cast<T>(1 / w);
-      for (std::size_t i = 0; i < from.size(); ++i) to.data()[i] += part * (from[i] - to.data()[i]);
-    };
-    towards(a, now.inputs.elements());
-    towards(b, now.outputs.elements());
-  }
-
-  /// The eigenbases of A and B, in double; eigenvalues that rounding made negative are zero.
-  /// \throws not_converged naming the layer.
-  bases decompose() const {
-    try {
-      bases both{symmetric<T>(a).basis(), symmetric<T>(b).basis()};
-      for (double& v : elements(both.first.values)) v = std::max(v, 0.0);
-      for (double& v : elements(both.second.values)) v = std::max(v, 0.0);
-      return both;
-    } catch (not_converged const& e) {
-      throw not_converged("K-FAC, " + title + ": " + e.what());
-    }
-  }
-  void take(bases&& both) {
-    a_basis = std::move(both.first);
-    b_basis = std::move(both.second);
-  }
-
-  /// λ of this layer. \throws singular_matrix naming the layer when the damped block is not invertible: the bound is
-  /// pair_factor's in algebra/kronecker.hpp.
-  double damping(double absolute, double relative) const {
-    auto const sum = [](vector<double> const& values) {
-      double total = 0;
-      for (double v : elements(values)) total += v;
-      return total;
-    };
-    auto const& x = a_basis.values;
-    auto const& y = b_basis.values;
-    double const lambda = absolute + relative * sum(x) * sum(y) / static_cast<double>(size());
-    double const largest = x(0) * y(0) + lambda, smallest = x(width - 1) * y(out - 1) + lambda;
-    double const resolution =
-        static_cast<double>(std::numeric_limits<T>::epsilon()) * static_cast<double>(std::max(width, out));
-    if (!(smallest > (lambda > 0 ? 0.0 : resolution * largest)))
-      throw singular_matrix("K-FAC, " + title + ": the smallest eigenvalue of the block is " + number(smallest) +
-                            ", the largest " + number(largest) + "; more damping would help");
-    return lambda;
-  }
-
-  /// u = (B ⊗ A + λ I)⁻¹ g on this layer's part of the flat vectors in the eigenbasis, exact.
-  /// 4 · out · in · (out + in) flops; x and half hold size() elements.
-  void precondition(double lambda, std::span<T const> g, std::span<T> u, T* x, T* half) const {
-    auto const offset = static_cast<std::size_t>(shape.offset);
-    T const* const from = g.data() + offset;
-    T* const to = u.data() + offset;
-    for (std::size_t o = 0; o < out; ++o) {  // the rows of [W b]
-      std::copy_n(from + o * in, in, x + o * width);
-      if (shape.bias) x[o * width + in] = from[out * in + o];
-    }
-    T const* const q_a = a_basis.vectors.data();  // rows are eigenvectors
-    T const* const q_b = b_basis.vectors.data();
-    lapack::gemm<T>(false, true, out, width, width, 1, x, q_a, 0, half);
-    lapack::gemm<T>(false, false, out, width, out, 1, q_b, half, 0, x);
-    for (std::size_t o = 0; o < out; ++o)
-      for (std::size_t i = 0; i < width; ++i)
-        x[o * width + i] =
-            static_cast<T>(static_cast<double>(x[o * width + i]) / (b_basis.values(o) * a_basis.values(i) + lambda));
-    lapack::gemm<T>(true, false, out, width, out, 1, q_b, x, 0, half);
-    lapack::gemm<T>(false, false, out, width, width, 1, half, q_a, 0, x);
-    for (std::size_t o = 0; o < out; ++o) {
-      std::copy_n(x + o * width, in, to + o * in);
-      if (shape.bias) to[out * in + o] = x[o * width + in];
-    }
-  }
-
- private:
-  parameter shape;
-  std::string title;
-  std::size_t in, width, out;
-  matrix<T> a, b;
-  eigenbasis<T> a_basis, b_basis;
+/// What a rescaled step was.
+struct rescaled_step {
+  double length = 0;            ///< α
+  double momentum = 0;          ///< μ
+  double predicted_change = 0;  ///< q(δ) - q(0)
+  double reduction_ratio = 0;   ///< at a step that adapts the damping, else NaN
 };
 
-}  // namespace detail
-
-/// K-FAC. With g the batch's gradient and B ⊗ A the block of a layer:
+/// K-FAC or EKFAC. With g the batch's gradient and B ⊗ A the block of a layer:
 ///
 ///     A, B:  w ← β w + 1,  F ← F + (F̂ - F) / w           every factor_period steps: an average from step 1 on
 ///     u = (B ⊗ A + λ I)⁻¹ g,  λ exact in the eigenbasis   eigenbases renewed every decomposition_period steps
 ///     ν = min(1, √(κ / (lr² uᵀg))),  m ← μ m + ν u,  θ ← (1 - lr γ) θ - lr m.
 ///
-/// λ = damping + relative_damping · tr(B) tr(A) / (out · in), layer by layer. `Curvature` says which K-FAC:
-/// `kfac<expand>`, `kfac<reduce>`, `kfac<expand, monte_carlo<1>>`, `kfac<reduce, empirical>`, ...
+/// λ = damping + relative_damping · tr(B) tr(A) / (out · in), layer by layer; `damping_rule` says how it enters.
+/// `Curvature` says which K-FAC: `kfac<expand>`, `kfac<reduce>`, `kfac<expand, monte_carlo<1>>`, `kfac<reduce,
+/// empirical>`, ... With an EKFAC, `ekfac<expand>`, ..., the eigenvalues are running averages of the second moments Λ
+/// in the eigenbases, measured at every update of the factors; when the bases are renewed, Λ becomes the diagonal of
+/// the same operator in the new ones. `grafting` scales u layer by layer, before the clip.
 ///
-/// Decompositions are in double and allocate; an update of the factors allocates the short list of its views; other
-/// steps allocate nothing. Memory: the workspaces, 2 P scalars, and per layer four matrices, two of order in (+ 1)
-/// and two of order out. The factors are averaged in T. A step is 4 Σ out · in · (out + in) flops beyond `derive`.
-/// Sources: Martens and Grosse 2015; Ba, Grosse and Martens 2017 for the clip.
-template <objective_type Objective, real T, auto Curvature = kfac<expand>>
+/// With `rescaled` as the last argument (Martens and Grosse 2015, sections 6.4 and 7) the learning rate, the momentum
+/// and the clip are not used, but for the weight decay's lr γ: δ ← -α u + μ δ where α and μ minimise
+///
+///     q(δ) - q(0) = ½ δᵀ(G + λI)δ + gᵀδ,  G the batch's exact Gauss-Newton matrix, λ = damping,
+///
+/// at the cost of two products with G; θ ← (1 - lr γ) θ + δ. Every adaptation_period steps the loss is evaluated again
+/// and λ adapted by adapted_damping. Wants batches large enough for their curvature to be trusted.
+///
+/// Decompositions and EKFAC's moments are in double and T, and allocate; an update of the factors allocates the short
+/// list of its views; other steps allocate nothing. Memory: the workspaces, 2 P scalars (2 P more for grafting to Adam,
+/// P more when rescaled), and per layer four matrices, two of order in (+ 1) and two of order out, with EKFAC Λ beside.
+/// The factors are averaged in T and decomposed in double. A step is 4 Σ out · in · (out + in) flops beyond `derive`.
+/// Sources: Martens and Grosse 2015; George et al. 2018 for EKFAC; Ba, Grosse and Martens 2017 for the clip; Agarwal et
+/// al. 2020 for grafting.
+template <objective_type Objective, real T, auto Curvature = kfac<expand>, auto Step = fixed_step>
 class kfac_optimiser {
   static constexpr auto curvature_asked = Curvature;
   using asked = std::remove_cvref_t<decltype(Curvature)>;
-  static_assert(detail::is_kfac<asked>,
-                "kappa: the third argument of kfac_optimiser is a K-FAC, as kfac<reduce, monte_carlo<1>>");
+  static constexpr bool measures_moments = detail::is_ekfac<asked>, rescales = Step.rescales;
+  static_assert(detail::is_kfac<asked> || measures_moments,
+                "kappa: the third argument of kfac_optimiser is a K-FAC, as kfac<reduce, monte_carlo<1>>, or an EKFAC");
+  template <class Q>
+  struct factors_of {
+    using type = Q;
+  };
+  template <class Q>
+  requires detail::is_ekfac<Q>
+  struct factors_of<Q> {
+    using type = typename Q::factors;
+  };
+  using factors_t = typename factors_of<asked>::type;
+  static constexpr auto parameter_count = static_cast<std::size_t>(Objective::parameter_count);
 
  public:
   using objective = Objective;
@@ -168,80 +116,226 @@ class kfac_optimiser {
   /// For batches of up to `capacity` samples. \throws invalid_value naming the option; capacity_exceeded for 0.
   explicit kfac_optimiser(std::size_t capacity, kfac_options o = {})
       : hyper(checked(o)),
+        lambda(hyper.damping),
         most(capacity),
         work(capacity),
-        direction(zeros<T>(static_cast<std::size_t>(Objective::parameter_count))),
+        direction(zeros<T>(parameter_count)),
         velocity(direction) {
     std::size_t largest = 0;
     for (std::size_t p = 0; p < Objective::network::parameters.size(); ++p) {
-      layers.emplace_back(Objective::network::parameters[p], p);
+      layers.emplace_back(Objective::network::parameters[p], p, measures_moments);
       largest = std::max(largest, layers.back().size());
     }
     scratch = zeros<T>(2 * largest);
     half = largest;
-    if (hyper.factor_period > 1) gradient_work.emplace(most);
+    prepare();
   }
 
   kfac_options const& options() const { return hyper; }
-  /// For schedules: holds from the next step on, for the periods from the next multiple. \throws invalid_value, and
-  /// nothing has changed.
+  /// For schedules: holds from the next step on, for the periods from the next multiple. An adapted damping starts
+  /// again at o.damping when that is another one than before. \throws invalid_value, and nothing has changed.
   void set_options(kfac_options const& o) {
-    hyper = checked(o);
-    if (hyper.factor_period > 1 && !gradient_work) gradient_work.emplace(most);
+    auto const next = checked(o);
+    if (next.damping != hyper.damping) lambda = next.damping;
+    hyper = next;
+    prepare();
   }
   std::size_t steps() const { return taken; }
   std::size_t factor_updates() const { return updates; }
   std::size_t decompositions() const { return decomposed; }
+  /// λ now: options().damping until it is adapted.
+  double damping() const { return lambda; }
+  /// The last step's α and μ and what its model foretold.
+  rescaled_step const& last_step() const requires rescales { return last; }
 
-  /// The running averages of the factors, as an operator [P, P]; copies them. Zero before the first step.
-  kfac_matrix<T> curvature() const {
-    std::vector<kfac_factors<T>> factors;
-    for (auto const& layer : layers) factors.push_back(layer.factors());
-    return kfac_matrix<T>(factors);
+  /// The running averages as an operator [P, P], copied: K-FAC of the factors, or EKFAC with the eigenbases and moments
+  /// in use. Zero before the first step; of EKFAC \throws capacity_exceeded then.
+  auto curvature() const {
+    if constexpr (measures_moments) {
+      if (decomposed == 0) throw capacity_exceeded("the EKFAC of 0 steps: at least 1 was expected");
+      std::vector<parameter> parameters;
+      std::vector<matrix<T>> left, right, moments;
+      for (auto const& layer : layers) {
+        parameters.push_back(layer.factors().parameter);
+        left.push_back(layer.left_basis());
+        right.push_back(layer.right_basis());
+        moments.push_back(layer.second_moments());
+      }
+      return detail::ekfac_of(parameters, std::move(left), std::move(right), std::move(moments));
+    } else {
+      std::vector<kfac_factors<T>> factors;
+      for (auto const& layer : layers) factors.push_back(layer.factors());
+      return kfac_matrix<T>(factors);
+    }
   }
 
-  /// \throws besides what every optimiser throws: singular_matrix and not_converged naming the layer whose block
-  /// cannot be inverted or decomposed. Theta and the momentum are then unchanged; the averages hold the batch.
+  /// \throws besides what every optimiser throws: singular_matrix naming the layer whose damped block cannot be
+  /// inverted and its factors' condition numbers, or a rescaled step without curvature; not_converged naming the layer
+  /// that cannot be decomposed. Theta and the momentum are then unchanged; the averages hold the batch.
   step_statistics step(std::span<T> theta, batch<T> const& b) {
     // The first step always: then there is nothing to precondition with.
     if (taken % hyper.factor_period != 0 && updates > 0) {
       auto const q = derive(*gradient_work, theta, b, loss_value, gradient);
-      return finish(theta, q[gradient], detail::statistics_of(q, taken + 1));
+      renew();
+      return finish(theta, b, q[gradient], detail::statistics_of(q, taken + 1));
     }
     auto const quantity = curvature_asked(counter_random(hyper.seed, taken).bits() | 1u);
-    auto const q = derive(work, theta, b, loss_value, gradient, quantity);
+    auto const q = [&] {
+      if constexpr (measures_moments)
+        return derive(work, theta, b, loss_value, gradient, factors_t{}(quantity.seed), quantity);
+      else
+        return derive(work, theta, b, loss_value, gradient, quantity);
+    }();
     auto const s = detail::statistics_of(q, taken + 1);  // before anything not finite gets into the averages
-    auto const factors = q.factors(quantity);
+    auto const factors = q.factors(factors_t{});
     for (std::size_t p = 0; p < layers.size(); ++p) layers[p].check(factors[p]);
-    weight = hyper.factor_decay * weight + 1;
-    for (std::size_t p = 0; p < layers.size(); ++p) layers[p].average(factors[p], weight);
+    double const part = factor_weight.next(hyper.factor_decay);
+    for (std::size_t p = 0; p < layers.size(); ++p) layers[p].average(factors[p], part);
     ++updates;
-    return finish(theta, q[gradient], s);
+    renew();
+    if constexpr (measures_moments) {
+      std::vector<matrix<T>> left, right;
+      for (auto const& layer : layers) {
+        left.push_back(layer.left_basis());
+        right.push_back(layer.right_basis());
+      }
+      auto const moments = q.second_moments(quantity, left, right);
+      for (std::size_t p = 0; p < layers.size(); ++p) layers[p].check(moments[p]);
+      double const moment_part = moment_weight.next(hyper.factor_decay);
+      for (std::size_t p = 0; p < layers.size(); ++p) layers[p].average(moments[p], moment_part);
+    }
+    return finish(theta, b, q[gradient], s);
   }
 
  private:
-  step_statistics finish(std::span<T> theta, std::span<T const> g, step_statistics s) {
-    if (taken % hyper.decomposition_period == 0 || decomposed == 0) {
-      std::vector<typename detail::kfac_layer<T>::bases> fresh;
-      for (auto const& layer : layers) fresh.push_back(layer.decompose());
-      for (std::size_t p = 0; p < layers.size(); ++p) layers[p].take(std::move(fresh[p]));
-      ++decomposed;
+  void prepare() {
+    if (hyper.factor_period > 1 && !gradient_work) gradient_work.emplace(most);
+    if (hyper.grafting == kfac_grafting::adam && adam_first.size() == 0) {
+      adam_first = zeros<T>(parameter_count);
+      adam_second = zeros<T>(parameter_count);
     }
+    if constexpr (rescales) {
+      if (!products) products.emplace(most);
+      if (trial.size() == 0) trial = zeros<T>(parameter_count);
+      if (hyper.adaptation_period > 0 && !loss_work) loss_work.emplace(most);
+    }
+  }
+
+  void renew() {
+    if (taken % hyper.decomposition_period != 0 && decomposed > 0) return;
+    std::vector<typename detail::kfac_layer<T>::bases> fresh;
+    for (auto const& layer : layers) fresh.push_back(layer.decompose());
+    for (std::size_t p = 0; p < layers.size(); ++p) layers[p].take(std::move(fresh[p]));
+    ++decomposed;
+  }
+
+  // Gives u's part of each layer the length of another direction's.
+  void graft(std::span<T const> g) {
+    T const correct_first = static_cast<T>(1 / (1 - std::pow(0.9, static_cast<double>(taken + 1))));
+    T const correct_second = static_cast<T>(1 / (1 - std::pow(0.999, static_cast<double>(taken + 1))));
+    for (auto const& layer : layers) {
+      double squares = 0, own = 0;
+      for (std::size_t i = layer.offset(); i < layer.offset() + layer.size(); ++i) {
+        T d = g[i];
+        if (hyper.grafting == kfac_grafting::adam) {
+          T const m = T(0.9) * adam_first(i) + T(0.1) * g[i], v = T(0.999) * adam_second(i) + T(0.001) * g[i] * g[i];
+          d = correct_first * m / (std::sqrt(correct_second * v) + T(1e-8));
+        }
+        squares += static_cast<double>(d) * static_cast<double>(d);
+        own += static_cast<double>(direction(i)) * static_cast<double>(direction(i));
+      }
+      T const factor = own > 0 ? static_cast<T>(std::sqrt(squares / own)) : T(0);
+      for (std::size_t i = layer.offset(); i < layer.offset() + layer.size(); ++i) direction(i) *= factor;
+    }
+  }
+  // Once nothing can throw any more.
+  void remember(std::span<T const> g) {
+    if (hyper.grafting != kfac_grafting::adam) return;
+    for (std::size_t i = 0; i < g.size(); ++i) {
+      adam_first(i) = T(0.9) * adam_first(i) + T(0.1) * g[i];
+      adam_second(i) = T(0.999) * adam_second(i) + T(0.001) * g[i] * g[i];
+    }
+  }
+
+  step_statistics finish(std::span<T> theta, batch<T> const& b, std::span<T const> g, step_statistics s) {
     for (auto const& layer : layers)
-      layer.precondition(layer.damping(hyper.damping, hyper.relative_damping), g, elements(direction), scratch.data(),
-                         scratch.data() + half);
-    double const length = detail::dot<T>(elements(direction), g);
-    if (length > 0)
-      s.clip = std::min(1.0, std::sqrt(hyper.kl_clip / (hyper.learning_rate * hyper.learning_rate * length)));
-    T const mu = static_cast<T>(hyper.momentum), nu = static_cast<T>(s.clip);
-    T const* const u = direction.data();
-    T* const m = velocity.data();
-    detail::descend(theta, hyper.learning_rate, hyper.weight_decay, [=](std::size_t i) {
-      m[i] = mu * m[i] + nu * u[i];
-      return m[i];
-    });
+      layer.precondition(layer.shift_for(lambda, hyper.relative_damping, hyper.damping_rule), g, elements(direction),
+                         scratch.data(), scratch.data() + half);
+    if (hyper.grafting != kfac_grafting::none) graft(g);
+    if constexpr (rescales) {
+      move_rescaled(theta, b, g, s);
+    } else {
+      double const length = detail::dot<T>(elements(direction), g);
+      if (length > 0)
+        s.clip = std::min(1.0, std::sqrt(hyper.kl_clip / (hyper.learning_rate * hyper.learning_rate * length)));
+      T const mu = static_cast<T>(hyper.momentum), nu = static_cast<T>(s.clip);
+      T const* const u = direction.data();
+      T* const m = velocity.data();
+      remember(g);
+      detail::descend(theta, hyper.learning_rate, hyper.weight_decay, [=](std::size_t i) {
+        m[i] = mu * m[i] + nu * u[i];
+        return m[i];
+      });
+    }
     ++taken;
     return s;
+  }
+
+  void move_rescaled(std::span<T> theta, batch<T> const& b, std::span<T const> g,
+                     step_statistics const& s) requires rescales {
+    auto const dot = [](auto const& x, auto const& y) {
+      return detail::dot<T>(std::span<T const>(x.data(), x.size()), std::span<T const>(y.data(), y.size()));
+    };
+    auto const& u = direction;
+    auto const& previous = velocity;
+    rescaled_step next;
+    next.reduction_ratio = std::numeric_limits<double>::quiet_NaN();
+    double const ug = dot(u, g), vg = dot(previous, g);
+    double uu, uv = 0, vv = 0;
+    bool const two = hyper.rescale_momentum && dot(previous, previous) > 0;
+    {
+      auto const q = derive(*products, theta, b, ggn_vector_product(u));
+      auto const image = q[ggn_vector_product];
+      uu = dot(u, image) + lambda * dot(u, u);
+      if (two) uv = dot(previous, image) + lambda * dot(u, previous);
+    }
+    if (two) {
+      auto const q = derive(*products, theta, b, ggn_vector_product(previous));
+      vv = dot(previous, q[ggn_vector_product]) + lambda * dot(previous, previous);
+    }
+    if (ug != 0 && !(uu > 0))
+      throw singular_matrix(
+          "K-FAC: the quadratic model has no curvature along the step, which has no length then; more "
+          "damping would help");
+    // [uᵀMu  -uᵀMδ; -uᵀMδ  δᵀMδ] [α; μ] = [uᵀg; -δᵀg]; one direction alone where the two are parallel.
+    double const determinant = uu * vv - uv * uv;
+    if (two && determinant > 64 * static_cast<double>(std::numeric_limits<T>::epsilon()) * uu * vv) {
+      next.length = (vv * ug - uv * vg) / determinant;
+      next.momentum = (uv * ug - uu * vg) / determinant;
+    } else {
+      next.length = ug != 0 ? ug / uu : 0;
+    }
+    double const alpha = next.length, mu = next.momentum;
+    next.predicted_change = 0.5 * (alpha * alpha * uu - 2 * alpha * mu * uv + mu * mu * vv) - alpha * ug + mu * vg;
+    auto const moved = [&](std::size_t i) {
+      return static_cast<T>(-alpha * static_cast<double>(u(i)) + mu * static_cast<double>(previous(i)));
+    };
+    double adapted = lambda;
+    if (hyper.adaptation_period > 0 && (taken + 1) % hyper.adaptation_period == 0 && next.predicted_change < 0) {
+      for (std::size_t i = 0; i < theta.size(); ++i) trial(i) = theta[i] + moved(i);
+      auto const q = derive(*loss_work, trial, b, loss_value);
+      next.reduction_ratio = reduction_ratio(q[loss_value] - s.loss, next.predicted_change);
+      adapted = adapted_damping(lambda, next.reduction_ratio,
+                                {hyper.adaptation_factor, static_cast<int>(hyper.adaptation_period)});
+    }
+    remember(g);
+    T const keep = static_cast<T>(1 - hyper.learning_rate * hyper.weight_decay);
+    for (std::size_t i = 0; i < theta.size(); ++i) {
+      velocity(i) = moved(i);
+      theta[i] = keep * theta[i] + velocity(i);
+    }
+    lambda = adapted;
+    last = next;
   }
 
   static kfac_options const& checked(kfac_options const& o) {
@@ -258,17 +352,44 @@ class kfac_optimiser {
       throw invalid_value("K-FAC: decomposition_period is " + std::to_string(o.decomposition_period) +
                           ", a positive multiple of factor_period, " + std::to_string(o.factor_period) +
                           ", was expected");
+    if (measures_moments && o.damping_rule == kfac_damping::pi)
+      throw invalid_value("K-FAC: damping_rule is pi, which damps two factors; an EKFAC has none: exact was expected");
+    if (o.adaptation_period > 0) {
+      if (!rescales)
+        throw invalid_value("K-FAC: adaptation_period is " + std::to_string(o.adaptation_period) +
+                            ", but only a rescaled step has a model to adapt the damping by: 0 was expected");
+      adapted_damping(o.damping, 1, {o.adaptation_factor, static_cast<int>(o.adaptation_period)});
+    }
     return o;
   }
 
+  template <bool Moments, class Factors, class Asked>
+  struct working {
+    using type = workspace<Objective, T, loss_value_t, gradient_t, Asked>;
+  };
+  template <class Factors, class Asked>
+  struct working<true, Factors, Asked> {
+    using type = workspace<Objective, T, loss_value_t, gradient_t, Factors, Asked>;
+  };
+  struct nothing {
+    explicit nothing(std::size_t) {}
+  };
+  template <class... Q>
+  using when_rescaled = std::optional<std::conditional_t<rescales, workspace<Objective, T, Q...>, nothing>>;
+
   kfac_options hyper;
+  double lambda;
   std::size_t most;
-  workspace<Objective, T, loss_value_t, gradient_t, asked> work;
+  typename working<measures_moments, factors_t, asked>::type work;
   std::optional<workspace<Objective, T, loss_value_t, gradient_t>> gradient_work;
+  when_rescaled<ggn_vector_product_t> products;
+  when_rescaled<loss_value_t> loss_work;
   std::vector<detail::kfac_layer<T>> layers;
-  vector<T> direction, velocity, scratch;
+  vector<T> direction, velocity, scratch;  // velocity: the last step itself when rescaled
+  vector<T> trial = zeros<T>(0), adam_first = zeros<T>(0), adam_second = zeros<T>(0);
   std::size_t half = 0;
-  double weight = 0;
+  running_weight factor_weight, moment_weight;
+  rescaled_step last;
   std::size_t taken = 0, updates = 0, decomposed = 0;
 };
 
