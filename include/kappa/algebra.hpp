@@ -14,5 +14,6 @@
 #include <kappa/algebra/kronecker_eigenbasis.hpp>
 #include <kappa/algebra/low_rank.hpp>
 #include <kappa/algebra/matrix_free.hpp>
+#include <kappa/algebra/nearest_kronecker.hpp>
 #include <kappa/algebra/operations.hpp>
 #include <kappa/algebra/symmetric.hpp>

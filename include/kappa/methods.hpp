@@ -7,7 +7,9 @@
 #include <kappa/methods/damping.hpp>
 #include <kappa/methods/directional_newton.hpp>
 #include <kappa/methods/evaluate.hpp>
+#include <kappa/methods/inverse_free.hpp>
 #include <kappa/methods/kfac_optimiser.hpp>
+#include <kappa/methods/laplace_evidence.hpp>
 #include <kappa/methods/levenberg_marquardt.hpp>
 #include <kappa/methods/mini_batches.hpp>
 #include <kappa/methods/optimiser.hpp>

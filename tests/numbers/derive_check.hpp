@@ -3,6 +3,8 @@
 /// Everything `derive` computes for an objective, against the reference in long double. Objectives are spread over
 /// several test programs, because each costs seconds to compile.
 
+#include <functional>
+#include <type_traits>
 #include <vector>
 
 #include <catch2/catch.hpp>
@@ -46,8 +48,16 @@ inline void agrees(char const* what, std::vector<extended> const& got, std::vect
   CHECK(relative_error(scaled(got, 1.001L), expected) > tolerance);
 }
 
+/// The spans of what lies beside a batch.
+template <class T>
+batch_side<T> spans_of(ref::side<T> const& s) {
+  return {s.mask, s.adjacency, s.row_begin, s.column, s.weight, s.seed};
+}
+
+/// `prepare` may change a random batch before it is used: fill what lies `beside`, or the inputs with tokens.
 template <class T, class Entry>
-void check_objective(Entry const& e, extended tolerance = 2e-12L) {
+void check_objective(Entry const& e, extended tolerance = 2e-12L,
+                     std::type_identity_t<std::function<void(ref::batch<T>&)>> const& prepare = {}) {
   using objective = typename Entry::objective;
   using net = typename objective::network;
   INFO("objective " << e.name);
@@ -56,13 +66,12 @@ void check_objective(Entry const& e, extended tolerance = 2e-12L) {
 
   auto const theta = ref::random_theta<net, T>(11);
   auto const wide_theta = widened(theta);
-  auto const b = ref::random_batch<objective, T>(samples, 12, Entry::kind);
-  auto const wide = ref::random_batch<objective, extended>(samples, 12, Entry::kind);
-  batch<T> const data = b.labels.empty() ? batch<T>(b.inputs, b.vectors) : batch<T>(b.inputs, b.labels);
+  auto b = ref::random_batch<objective, T>(samples, 12, Entry::kind);
+  if (prepare) prepare(b);
+  batch<T> data = b.labels.empty() ? batch<T>(b.inputs, b.vectors) : batch<T>(b.inputs, b.labels);
+  data.side = spans_of(b.beside);
   // What the reference sees must be what derive sees: the same rounded numbers.
-  ref::batch<extended> rounded = wide;
-  rounded.inputs = widened(b.inputs);
-  rounded.vectors = widened(b.vectors);
+  ref::batch<extended> const rounded = ref::convert<extended>(b);
 
   auto const v = ref::random_vector<T>(net::parameter_count, 13), w = ref::random_vector<T>(net::parameter_count, 14);
   auto const q =
