@@ -1,0 +1,39 @@
+#pragma once
+/// \file
+/// Loops over features that layers share.
+
+#include <cstddef>
+
+#include <kappa/arch.hpp>
+
+namespace kappa::inline KAPPA_ARCH {
+namespace detail {
+
+/// Partial sums side by side: the loop over them becomes vector instructions, and rounding errors stay apart.
+inline constexpr int sum_lanes = 16;
+
+/// Σ_i f(i), i < n.
+template <class T, class F>
+T lane_sum(int n, F&& f) {
+  T lane[sum_lanes]{};
+  int i = 0;
+  for (; i + sum_lanes <= n; i += sum_lanes)
+    for (int l = 0; l < sum_lanes; ++l) lane[l] += f(i + l);
+  T total = 0;
+  for (T partial : lane) total += partial;
+  for (; i < n; ++i) total += f(i);
+  return total;
+}
+
+/// to_i = f(i), or added to it.
+template <class T, class F>
+void store(bool adds, int n, T* to, F&& f) {
+  if (adds) {
+    for (int i = 0; i < n; ++i) to[i] += f(i);
+  } else {
+    for (int i = 0; i < n; ++i) to[i] = f(i);
+  }
+}
+
+}  // namespace detail
+}  // namespace kappa::inline KAPPA_ARCH
