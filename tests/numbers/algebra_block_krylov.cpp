@@ -214,3 +214,48 @@ TEST_CASE("a diagonal in a Kronecker product of bases") {
   }
   CHECK_THROWS_AS(kronecker_eigenbasis<double>(u_b, u_a, zeros<double>(q, p)), shape_mismatch);
 }
+
+TEMPLATE_TEST_CASE("products with a few long rows", "", float, double) {
+  using T = TestType;
+  using namespace kappa;
+  double const close = std::is_same_v<T, float> ? 2e-6 : 1e-14;
+  auto const before = threads();
+  for (std::size_t const n : {1, 2, 7, 15, 16, 33, 130, 257})
+    for (std::size_t const count : {1, 3, 4, 5, 8, 40}) {
+      counter_random random(n, count);
+      std::vector<T> a(n * n), x(count * n);
+      for (std::size_t i = 0; i < n; ++i)
+        for (std::size_t j = 0; j <= i; ++j) a[i * n + j] = a[j * n + i] = static_cast<T>(random.normal());
+      for (T& v : x) v = static_cast<T>(random.normal());
+      // The largest distance from X A, or from X Aᵀ, in units of what rounding may do.
+      auto const off = [&](std::vector<T> const& y) {
+        double most = 0;
+        for (std::size_t c = 0; c < count; ++c)
+          for (std::size_t j = 0; j < n; ++j) {
+            double exact = 0, size = 0;
+            for (std::size_t i = 0; i < n; ++i) {
+              double const term = static_cast<double>(x[c * n + i]) * static_cast<double>(a[i * n + j]);
+              exact += term;
+              size += std::abs(term);
+            }
+            most = std::max(most, std::abs(static_cast<double>(y[c * n + j]) - exact) / (close * size));
+          }
+        return most;
+      };
+      for (int const used : {1, 2}) {
+        set_threads(used);
+        std::vector<T> y(count * n, T(7));  // to be overwritten
+        detail::symmetric_times_rows(n, a.data(), count, x.data(), y.data());
+        CHECK(off(y) < 1);
+      }
+      std::vector<T> c(count * n), rest = x;
+      detail::rows_times_rows(n, count, x.data(), n, a.data(), c.data());
+      CHECK(off(c) < 1);
+      detail::subtract_rows(n, count, rest.data(), n, x.data(), a.data());
+      for (std::size_t i = 0; i < rest.size(); ++i) rest[i] = x[i] - rest[i];
+      CHECK(off(rest) < 10);   // a difference of differences
+      a[(n - 1) * n] += T(3);  // the check would see another entry
+      CHECK(off(c) > 1);
+    }
+  set_threads(before);
+}

@@ -11,6 +11,7 @@
 #include <kappa/algebra/block_krylov.hpp>
 #include <kappa/algebra/lapack.hpp>
 #include <kappa/algebra/operator.hpp>
+#include <kappa/algebra/row_products.hpp>
 
 namespace kappa::inline KAPPA_ARCH {
 
@@ -195,15 +196,21 @@ class low_rank {
     std::size_t rank = 0;
     while (rank < found && gram.values(rank) > threshold) ++rank;
     certified_eigenpairs<T> pairs{zeros<T>(rank), unset<T>(rank, size()), zeros<T>(rank), {}, gram.products};
-    std::vector<T> rest(rank * m), image(rank * m);
+    std::vector<T> rest(rank * m), image(rank * m), unit(m);
     for (std::size_t r = 0; r < rank; ++r) {
-      pairs.values(r) = gram.values(r);
-      for (std::size_t i = 0; i < m; ++i) rest[r * m + i] = gram.images(r, i) - gram.values(r) * gram.vectors(r, i);
+      T const value = pairs.values(r) = gram.values(r);
+      std::span<T const> const direction{gram.vectors.data() + r * m, m}, under_gram{gram.images.data() + r * m, m};
+      for (std::size_t i = 0; i < m; ++i) rest[r * m + i] = under_gram[i] - value * direction[i];
+      // ‖V ẽ‖² = ẽᵀ VᵀV ẽ, which leaves the long row alone; rounding of the Gram matrix would show for small
+      // eigenvalues.
+      bool const known = 32 * value > gram.values(0);
+      auto const length = known ? static_cast<T>(1 / std::sqrt(detail::dot<T>(direction, under_gram))) : T(1);
+      for (std::size_t i = 0; i < m; ++i) unit[i] = length * direction[i];
       std::span<T> const row{pairs.vectors.data() + r * size(), size()};
-      v.multiply(std::span<T const>{gram.vectors.data() + r * m, m}, row);
-      detail::normalise(row);
+      v.multiply(unit, row);
+      if (!known) detail::normalise(row);
     }
-    lapack::gemm(false, false, rank, m, m, T(1), rest.data(), entries.data(), T(0), image.data());
+    detail::symmetric_times_rows(m, entries.data(), rank, rest.data(), image.data());
     for (std::size_t r = 0; r < rank; ++r) {
       auto const squared =
           detail::dot<T>(std::span<T const>(rest).subspan(r * m, m), std::span<T const>(image).subspan(r * m, m));

@@ -57,7 +57,8 @@ struct factors {
     if (out_b) bias_squares<true>(n, r, s, mean_b, factor, out_b);
   }
 
-  /// T_n is written to out_w + n row_length, and b_n to out_b + n row_length if out_b is not null (K = 1); with `add`, added.
+  /// T_n is written to out_w + n row_length, and b_n to out_b + n row_length if out_b is not null (K = 1); with `add`,
+  /// added.
   static void outer(std::size_t n, std::size_t r, T const* a, T const* s, T* out_w, T* out_b, std::size_t row_length,
                     bool add = false) {
     using columns = typename transposed_tiles<T, Out, In>::columns;
@@ -122,9 +123,9 @@ struct factors {
     std::size_t const row = r * Out;
     T* const u = scratch + linear::scratch_elements(1);  // Σ_k c_{nk} s_{nk}, [N, R, Out]
     parallel_ranges(n, 1 + (std::size_t{1} << 18) / (k * row), 1, [&](std::size_t begin, std::size_t end) {
-      std::fill(u + begin * row, u + end * row, T(0));
       for (std::size_t i = begin; i < end; ++i)
-        for (std::size_t j = 0; j < k; ++j) add_scaled(c[i * k + j], s + (i * k + j) * row, u + i * row, row);
+        for (std::size_t q = 0; q < row; q += Out)
+          weighted_sum(k, c + i * k, s + i * k * row + q, row, u + i * row + q);
     });
     linear::weight_gradient(n * r, u, a, y_w, y_b, scratch, add);
   }
@@ -142,6 +143,17 @@ struct factors {
   }
 
  private:
+  // u [Out] = Σ_j c_j s_j for k vectors s_j that lie `stride` apart.
+  static void weighted_sum(std::size_t k, T const* c, T const* s, std::size_t stride, T* u) {
+    using p = panels<T, Out, 8>;
+    in_panels<p, T>(0, p::count, [&]<int V, int Tail>(constant<V>, constant<Tail>, int panel) {
+      simd<T> acc[1][V];
+      begin_tile<Tail, T>(acc, start::zero, nullptr, 0);
+      multiply_tile<Tail, T>(acc, k, c, 0, 1, s + panel * p::panel_width, stride);
+      end_tile<Tail, T>(acc, u + panel * p::panel_width, 0);
+    });
+  }
+
   // Tiles that hold two numbers an entry: T and the running sum of its squares.
   using pairs = panels<T, In>;
   static constexpr int most = std::max(1, pairs::accumulators / 2 / pairs::per_panel);

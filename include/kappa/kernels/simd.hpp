@@ -332,15 +332,5 @@ inline T dot(T const* x, T const* y, std::size_t n) {
   return sum<T>((a0 + a1) + (a2 + a3));
 }
 
-/// y += c x over contiguous arrays.
-template <class T>
-inline void add_scaled(T c, T const* x, T* y, std::size_t n) {
-  constexpr std::size_t w = static_cast<std::size_t>(width<T>);
-  simd<T> const vc(c);
-  std::size_t i = 0;
-  for (; i + w <= n; i += w) store<T>(y + i, multiply_add<T>(vc, load(x + i), load(y + i)));
-  if (i < n) store_first<T>(y + i, multiply_add<T>(vc, load_first(x + i, n - i), load_first(y + i, n - i)), n - i);
-}
-
 }  // namespace kernels
 }  // namespace kappa::inline KAPPA_ARCH
