@@ -220,8 +220,8 @@ TEMPLATE_TEST_CASE("products with a few long rows", "", float, double) {
   using namespace kappa;
   double const close = std::is_same_v<T, float> ? 2e-6 : 1e-14;
   auto const before = threads();
-  for (std::size_t const n : {1, 2, 7, 15, 16, 33, 130, 257})
-    for (std::size_t const count : {1, 3, 4, 5, 8, 40}) {
+  for (std::size_t const n : {1U, 2U, 7U, 15U, 16U, 33U, 130U, 257U})
+    for (std::size_t const count : {1U, 3U, 4U, 5U, 8U, 40U}) {
       counter_random random(n, count);
       std::vector<T> a(n * n), x(count * n);
       for (std::size_t i = 0; i < n; ++i)
