@@ -371,9 +371,9 @@ S logistic(S f) {
 }
 
 template <class S>
-target<S> target_of(batch<S> const& b, int term, int outputs) {
+target<S> target_of(batch<S> const& b, int term, int size) {
   if (!b.labels.empty()) return {get(b.labels, term), {}};
-  return {-1, part(b.vectors, term * outputs, outputs)};
+  return {-1, part(b.vectors, term * size, size)};
 }
 
 /// y as a vector, also where it is a label.
@@ -387,7 +387,17 @@ std::vector<S> vector_of(target<S> y, std::size_t outputs) {
 
 }  // namespace detail
 
-/// ℓ(f, y). A loss that is not kappa's own answers for itself, here and below.
+/// The textbook's formulas of more losses, which a specialisation brings: `value`, `gradient` and `curvature`, [C, C],
+/// of (f, y), and `weight(y)` in a weighted mean.
+template <class Loss>
+struct loss_formulas {};
+
+template <class Loss>
+concept has_formulas = requires(std::span<double const> f, target<double> y) {
+  loss_formulas<Loss>::value(f, y);
+};
+
+/// ℓ(f, y). A loss that is neither here nor in the textbook answers for itself, here and below.
 template <class Loss, class S>
 S term_value(std::span<S const> f, target<S> y) {
   S total = 0;
@@ -402,6 +412,8 @@ S term_value(std::span<S const> f, target<S> y) {
       S const p = detail::logistic(f[c]);
       total -= y.values[c] * std::log(p) + (1 - y.values[c]) * std::log(1 - p);
     }
+  } else if constexpr (has_formulas<Loss>) {
+    total = loss_formulas<Loss>::value(f, y);
   } else {
     total = Loss::value(f, y);
   }
@@ -420,13 +432,16 @@ std::vector<S> term_gradient(std::span<S const> f, target<S> y) {
     for (std::size_t c = 0; c < f.size(); ++c) g[c] = f[c] - y.values[c];
   } else if constexpr (std::same_as<Loss, binary_cross_entropy_t>) {
     for (std::size_t c = 0; c < f.size(); ++c) g[c] = detail::logistic(f[c]) - y.values[c];
+  } else if constexpr (has_formulas<Loss>) {
+    g = loss_formulas<Loss>::gradient(f, y);
   } else {
     Loss::gradient(f, y, std::span<S>(g));
   }
   return g;
 }
 
-/// ∇²ℓ, [C, C]: diag(p) - p pᵀ, I, diag(p (1 - p)); a loss of one's own gives its columns by hessian_times.
+/// ∇²ℓ, [C, C]: diag(p) - p pᵀ, I, diag(p (1 - p)); a loss of one's own gives its columns by hessian_times. Where the
+/// textbook has the Fisher matrix in its place, that one.
 template <class Loss, class S>
 std::vector<S> term_hessian(std::span<S const> f, target<S> y) {
   auto const outputs = f.size();
@@ -442,6 +457,8 @@ std::vector<S> term_hessian(std::span<S const> f, target<S> y) {
       S const p = detail::logistic(f[i]);
       h[i * outputs + i] = p * (1 - p);
     }
+  } else if constexpr (has_formulas<Loss>) {
+    h = loss_formulas<Loss>::curvature(f, y);
   } else {
     for (std::size_t j = 0; j < outputs; ++j) {
       std::vector<S> unit(outputs), column(outputs);
@@ -461,6 +478,20 @@ S rho(int samples) {
   if (std::same_as<reduction, mean_t>) return S(1) / S(samples);
   return S(1) / (S(samples) * S(Objective::network::output_shape.positions()));
 }
+template <class Objective, class S>
+S rho(batch<S> const& b) {
+  if constexpr (!std::same_as<typename Objective::reduction, weighted_mean_t>) return rho<Objective, S>(b.samples);
+  int const terms = b.samples * Objective::network::output_shape.positions();
+  S total = 0;
+  for (int i = 0; i < terms; ++i) {
+    if constexpr (has_formulas<typename Objective::loss>) {
+      total += loss_formulas<typename Objective::loss>::weight(detail::target_of(b, i, Objective::target_size));
+    } else {
+      total += 1;
+    }
+  }
+  return 1 / total;
+}
 
 // ---- quantities of an objective
 // ---------------------------------------------------------------------------------------
@@ -476,9 +507,9 @@ S loss(std::vector<S> const& theta, batch<S> const& b) {
     auto const f = forward<net, S>(theta, sample_of<net>(b, n));
     for (int m = 0; m < terms; ++m)
       total += term_value<typename Objective::loss, S>(detail::part(f, m * outputs, outputs),
-                                                       detail::target_of(b, n * terms + m, outputs));
+                                                       detail::target_of(b, n * terms + m, Objective::target_size));
   }
-  return rho<Objective, S>(b.samples) * total;
+  return rho<Objective, S>(b) * total;
 }
 
 /// What one sample contributes: its output, Jacobian, and the loss's two derivatives at all its terms.
@@ -501,7 +532,7 @@ sample_derivatives<S> differentiate_terms(std::vector<S> const& f, batch<S> cons
   s.output = f;
   s.hessian.resize(detail::at(all * all));
   for (int m = 0; m < terms; ++m) {
-    auto const y = detail::target_of(b, n * terms + m, outputs);
+    auto const y = detail::target_of(b, n * terms + m, Objective::target_size);
     auto const f_m = detail::part(f, m * outputs, outputs);
     auto const g = term_gradient<typename Objective::loss, S>(f_m, y);
     auto const h = term_hessian<typename Objective::loss, S>(f_m, y);
@@ -530,7 +561,7 @@ std::vector<sample_derivatives<S>> differentiate(std::vector<S> const& theta, ba
 template <class Objective, class S>
 std::vector<S> per_sample_gradient(std::vector<S> const& theta, batch<S> const& b) {
   int const columns = Objective::network::parameter_count;
-  S const scale = rho<Objective, S>(b.samples);
+  S const scale = rho<Objective, S>(b);
   std::vector<S> g;
   for (auto const& s : differentiate<Objective, S>(theta, b))
     for (int p = 0; p < columns; ++p) {
@@ -621,7 +652,7 @@ std::vector<S> ggn(std::vector<S> const& theta, batch<S> const& b, source from =
   using detail::get;
   int const order = Objective::network::parameter_count;
   int const outputs = Objective::network::output_shape.size();
-  S const scale = rho<Objective, S>(b.samples);
+  S const scale = rho<Objective, S>(b);
   std::vector<S> g(detail::at(order * order));
   for (auto const& s : differentiate<Objective, S>(theta, b)) {
     auto const w = detail::middle(s, from);
@@ -722,7 +753,7 @@ std::vector<kronecker_factors<S>> kfac(std::vector<S> const& theta, batch<S> con
   using detail::get;
   using net = typename Objective::network;
   int const rows = net::output_shape.size();
-  S const scale = rho<Objective, S>(b.samples);
+  S const scale = rho<Objective, S>(b);
   std::vector<kronecker_factors<S>> all;
   for (int index = 0; index < static_cast<int>(net::parameters.size()); ++index) {
     parameter const& p = get(net::parameters, index);
@@ -801,8 +832,8 @@ std::vector<std::vector<S>> pseudo_gradients(int index, std::vector<S> const& th
     auto const v = values<net, S>(theta, x);
     auto const positions = detail::positions_of<net, S>(index, theta, v, x);
     for (int m = 0; m < terms; ++m) {
-      auto const root = term_root<typename Objective::loss, S>(detail::part(v.back(), m * outputs, outputs),
-                                                               detail::target_of(b, n * terms + m, outputs));
+      auto const root = term_root<typename Objective::loss, S>(
+          detail::part(v.back(), m * outputs, outputs), detail::target_of(b, n * terms + m, Objective::target_size));
       for (auto const& s : root) {
         std::vector<S> t(detail::at(p.outputs * d));
         for (auto const& here : positions)

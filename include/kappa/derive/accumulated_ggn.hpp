@@ -148,7 +148,7 @@ class appended_ggn {
   void append(batch<T> const& b) {
     auto quantity = Quantity;
     quantity.seed = seed_of(parts.size());
-    auto const q = derive<Objective>(theta, b, quantity);
+    auto const q = derive<detail::before_reduction<Objective>>(theta, b, quantity);
     auto const root = q[Quantity].root();
     // Kept at ρ = 1, because the scale of the whole is known at the end only.
     auto const factor = static_cast<T>(static_cast<double>(root.vectors_factor()) / std::sqrt(root.scale()));
@@ -175,12 +175,16 @@ class appended_ggn {
     factors.push_back(factor);
     order = grown;
     total += q.samples();
+    total_weight += detail::total_weight<Objective>(b);
   }
 
-  /// The matrix of all samples so far. Copies the Gram matrix. \throws capacity_exceeded when there are none.
+  /// The matrix of all samples so far. Copies the Gram matrix. \throws capacity_exceeded when there are none;
+  /// invalid_value when `weighted_mean` has no weight to divide by.
   low_rank<appended_root<T>> matrix() const {
     if (total == 0) throw capacity_exceeded("the matrix of 0 samples: at least 1 was expected");
-    double const rho = Objective::scale(total);
+    if (Objective::scale_depends_on_targets && !(total_weight > 0))
+      throw invalid_value("weighted_mean: all loss terms so far weigh nothing");
+    double const rho = Objective::scale(total, total_weight);
     auto scaled = zeros<T>(order, order);
     std::ranges::transform(gram, scaled.data(), [&](T v) { return static_cast<T>(rho * static_cast<double>(v)); });
     auto scaled_factors = factors;
@@ -197,6 +201,7 @@ class appended_ggn {
   std::vector<T> factors;
   std::vector<T> gram;
   std::size_t order = 0, total = 0;
+  double total_weight = 0;
 };
 
 /// Collects a low-rank matrix of bounded rank from batches of any number: after each, the leading `rank` eigenpairs of
@@ -224,7 +229,7 @@ class truncated_ggn {
   void append(batch<T> const& b) {
     auto quantity = Quantity;
     quantity.seed = Quantity.seed + batches;
-    auto const q = derive<Objective>(theta, b, quantity);
+    auto const q = derive<detail::before_reduction<Objective>>(theta, b, quantity);
     auto const root = q[Quantity].root();
     std::size_t const kept = values.size(), own = root.columns(), order = kept + own, p = theta.size();
     double const to_unit = 1 / root.scale();
@@ -274,6 +279,7 @@ class truncated_ggn {
     values = std::move(next_values);
     vectors = std::move(next_vectors);
     total += q.samples();
+    total_weight += detail::total_weight<Objective>(b);
     ++batches;
   }
 
@@ -304,7 +310,10 @@ class truncated_ggn {
   }
 
  private:
-  double rho() const { return total == 0 ? 0.0 : Objective::scale(total); }
+  double rho() const {
+    bool const nothing = total == 0 || (Objective::scale_depends_on_targets && !(total_weight > 0));
+    return nothing ? 0.0 : Objective::scale(total, total_weight);
+  }
 
   std::vector<T> theta;
   std::size_t most;
@@ -312,6 +321,7 @@ class truncated_ggn {
   std::vector<T> vectors;
   double dropped = 0, dropped_trace = 0;
   std::size_t total = 0, batches = 0;
+  double total_weight = 0;
 };
 
 }  // namespace kappa::inline KAPPA_ARCH

@@ -45,7 +45,7 @@ std::size_t checked_samples(batch<T> const& b) {
   using loss = typename Objective::loss;
   constexpr auto features = static_cast<std::size_t>(Objective::network::input_shape.size());
   constexpr auto terms = static_cast<std::size_t>(Objective::terms);
-  constexpr auto outputs = static_cast<std::size_t>(Objective::outputs);
+  constexpr auto size = static_cast<std::size_t>(Objective::target_size);
   if (b.inputs.size() % features != 0)
     throw shape_mismatch("inputs: a multiple of " + std::to_string(features) + " elements was expected, " +
                          std::to_string(b.inputs.size()) + " came");
@@ -56,19 +56,52 @@ std::size_t checked_samples(batch<T> const& b) {
     if (!loss::takes_labels) throw invalid_value(std::string(loss::name) + " takes target vectors, class labels came");
     require_size("labels", samples * terms, b.labels.size());
     for (std::size_t i = 0; i < b.labels.size(); ++i)
-      if (b.labels[i] < 0 || b.labels[i] >= Objective::outputs)
+      if ((b.labels[i] < 0 || b.labels[i] >= Objective::outputs) && !ignores<loss>(b.labels[i]))
         throw invalid_value("label " + std::to_string(i) + " is " + std::to_string(b.labels[i]) +
                             ", a class from 0 to " + std::to_string(Objective::outputs - 1) + " was expected");
   } else {
     if (!loss::takes_vectors) throw invalid_value(std::string(loss::name) + " takes class labels, vectors came");
-    require_size("targets", samples * terms * outputs, b.targets.size());
+    require_size("targets", samples * terms * size, b.targets.size());
     check_finite("targets", b.targets);
     for (std::size_t i = 0; i < samples * terms; ++i)
-      if (char const* const fault = loss::template fault_of<T>(b.targets.subspan(i * outputs, outputs)))
+      if (char const* const fault = loss::template fault_of<T>(b.targets.subspan(i * size, size)))
         throw invalid_value("target " + std::to_string(i) + ": " + fault);
   }
   return samples;
 }
+
+/// Σ_n Σ_m w(y_nm) over a batch that is checked.
+template <objective_type Objective, real T>
+double total_weight(batch<T> const& b) {
+  using loss = typename Objective::loss;
+  constexpr auto size = static_cast<std::size_t>(Objective::target_size);
+  double total = 0;
+  for (int const label : b.labels) total += static_cast<double>(weight_of<loss>(target<T>{label, {}}));
+  for (std::size_t at = 0; at < b.targets.size(); at += size)
+    total += static_cast<double>(weight_of<loss>(target<T>{-1, b.targets.subspan(at, size)}));
+  return total;
+}
+
+/// ρ of a batch that is checked. \throws invalid_value when it is 1/0.
+template <objective_type Objective, real T>
+double scale_of([[maybe_unused]] batch<T> const& b, std::size_t samples) {
+  if constexpr (Objective::scale_depends_on_targets) {
+    double const weight = total_weight<Objective>(b);
+    if (!(weight > 0))
+      throw invalid_value("weighted_mean: the " + std::to_string(samples * static_cast<std::size_t>(Objective::terms)) +
+                          " loss terms of this batch weigh nothing, one that is not ignored was expected");
+    return Objective::scale(samples, weight);
+  } else {
+    return Objective::scale(samples);
+  }
+}
+
+/// The same loss without its reduction, for what is gathered from batches before ρ is known. `Objective` itself where ρ
+/// is a matter of the number of samples.
+template <objective_type Objective>
+using before_reduction =
+    std::conditional_t<Objective::scale_depends_on_targets,
+                       objective<typename Objective::network, typename Objective::loss{}, sum>, Objective>;
 
 /// Checks what comes with a batch beside its inputs, and puts it into the context.
 template <objective_type Objective, real T>
@@ -133,7 +166,7 @@ context<T> run_into(basic_workspace<Objective, T, R>& work, std::size_t samples,
   else
     check_parameters<Objective>(theta, "parameters");
   context<T> c = work.context_for(samples);
-  if (!on_the_way) c.scale = Objective::scale(samples);
+  if (!on_the_way || Objective::scale_depends_on_targets) c.scale = scale_of<Objective>(b, samples);
   c.theta = theta.data();
   c.inputs = b.inputs.data();
   c.labels = b.labels.data();
@@ -159,7 +192,7 @@ context<T> run_into(basic_workspace<Objective, T, R>& work, std::size_t samples,
       }
   });
   if (on_the_way) {
-    c.scale = Objective::scale(1);
+    if constexpr (!Objective::scale_depends_on_targets) c.scale = Objective::scale(1);
     runner::run_checked(c, [&] { ++work.generation; });
   } else {
     ++work.generation;
@@ -178,8 +211,8 @@ constexpr auto arguments_of(Q const&... q) {
 
 /// Derives exactly the quantities named, in one forward and one backward sweep, into a workspace of their request.
 /// Allocates nothing. `theta` [P] and the batch are only read; the workspace must outlive the result.
-/// \throws shape_mismatch, invalid_value (labels, NaN and infinities, targets), capacity_exceeded; then nothing has
-/// changed.
+/// \throws shape_mismatch, invalid_value (labels, NaN and infinities, targets, no weight for `weighted_mean`),
+/// capacity_exceeded; then nothing has changed.
 template <objective_type Objective, real T, request R, class Theta, quantity... Quantities>
 derivation<Objective, T, R> derive(basic_workspace<Objective, T, R>& work, Theta const& theta, batch<T> const& b,
                                    Quantities const&... quantities) {

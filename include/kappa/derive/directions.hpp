@@ -129,7 +129,8 @@ certified_eigenpairs<T> selected_pairs(std::span<T const> gram, std::size_t m, S
 }
 
 /// What L's scale does when the curvature's batch has another size than the gradient's: nothing for a mean, N / N' for
-/// a sum.
+/// a sum; for a weighted mean, the mean weight of a sample in the curvature's batch over that in the gradient's, so
+/// that the loss terms' sum is what is estimated.
 inline double batch_rescale(double scale, std::size_t samples, double curvature_scale, std::size_t curvature_samples) {
   return scale * static_cast<double>(samples) / (curvature_scale * static_cast<double>(curvature_samples));
 }

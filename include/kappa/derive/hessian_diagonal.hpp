@@ -47,8 +47,7 @@ class signed_roots {
   void add(std::size_t n, T const* input, target<T> const* targets, std::span<T> ggn, std::span<T> residual) {
     number = n;
     forward(input);
-    begin(targets);
-    std::size_t const of_loss = signs.size();
+    std::size_t const of_loss = begin(targets);
     for (std::size_t i = count; i-- > 1;) {
       if (!active[i] || delta[i].empty()) continue;
       columns[i].resize(signs.size() * size_of(i));
@@ -131,9 +130,9 @@ class signed_roots {
   static void over_blocks(std::size_t i, F&& f) {
     node const& x = nodes[i];
     shape const& p = nodes[at(x.a)].out;
-    int count = 1, inner = 1;
-    for (int d = 0; d < x.out.rank; ++d) (d < x.set[0] ? count : inner) *= d == x.set[0] ? 1 : x.out.extent[d];
-    for (int c = 0; c < count; ++c)
+    int outer = 1, inner = 1;
+    for (int d = 0; d < x.out.rank; ++d) (d < x.set[0] ? outer : inner) *= d == x.set[0] ? 1 : x.out.extent[d];
+    for (int c = 0; c < outer; ++c)
       f(at(p.extent[x.set[0]] * inner), at((x.out.extent[x.set[0]] - p.extent[x.set[0]]) * inner));
   }
   static void join(std::size_t i, T const* a, T const* b, T* y) {
@@ -157,7 +156,8 @@ class signed_roots {
     return x.op == operation::mean_positions ? T(1) / static_cast<T>(positions) : T(1);
   }
 
-  void begin(target<T> const* targets) {
+  // Puts the loss's columns at the output, and says how many of them are the Gauss-Newton matrix's.
+  std::size_t begin(target<T> const* targets) {
     constexpr auto outputs = static_cast<std::size_t>(Objective::outputs);
     constexpr auto terms = static_cast<std::size_t>(Objective::terms);
     constexpr auto own = static_cast<std::size_t>(loss::root_columns(Objective::outputs));
@@ -177,7 +177,32 @@ class signed_roots {
         for (std::size_t c = 0; c < outputs; ++c)
           s[(m * own + k) * g.size() + m * outputs + c] = static_cast<T>(std::sqrt(rho)) * root[k * outputs + c];
     }
+    if constexpr (has_fisher<loss>)
+      for (std::size_t m = 0; m < terms; ++m) add_beyond_fisher(m, targets[m]);
     for (T& v : g) v *= static_cast<T>(rho);
+    return terms * own;
+  }
+
+  // The roots at hand are those of the Fisher matrix: ∇²ℓ minus that of loss term m is the residual's first part.
+  void add_beyond_fisher(std::size_t m, target<T> y) {
+    constexpr auto outputs = static_cast<std::size_t>(Objective::outputs);
+    std::span<T const> const f(values[count - 1].data() + m * outputs, outputs);
+    std::vector<T> unit(outputs), whole(outputs), fisher(outputs);
+    std::vector<double> difference(outputs * outputs);
+    for (std::size_t j = 0; j < outputs; ++j) {
+      unit[j] = 1;
+      loss::template hessian_times<T>(f, y, unit, std::span<T>(whole));
+      loss::template fisher_times<T>(f, y, unit, std::span<T>(fisher));
+      unit[j] = 0;
+      for (std::size_t i = 0; i < outputs; ++i)
+        difference[i * outputs + j] = rho * (static_cast<double>(whole[i]) - static_cast<double>(fisher[i]));
+    }
+    auto& s = columns[count - 1];
+    std::size_t const size = size_of(count - 1);
+    add_roots(outputs, difference, [&](std::size_t c, std::size_t e, T v) {
+      s.resize(signs.size() * size);
+      s[c * size + m * outputs + e] = v;
+    });
   }
 
   // Room at an operand for everything that is on its way.
@@ -409,7 +434,7 @@ hessian_diagonal<T> hessian_diagonal_of(Theta const& theta, batch<T> const& b) {
     c.labels = b.labels.data();
     c.targets = b.targets.data();
     detail::take_side<Objective>(c, b.side, samples);
-    detail::signed_roots<T, Objective> sweep(at.data(), Objective::scale(samples), c);
+    detail::signed_roots<T, Objective> sweep(at.data(), detail::scale_of<Objective>(b, samples), c);
     std::vector<target<T>> targets(terms);
     for (std::size_t n = 0; n < samples; ++n) {
       for (std::size_t m = 0; m < terms; ++m) targets[m] = detail::target_of<Objective>(c, n, m);

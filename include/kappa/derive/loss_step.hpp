@@ -17,8 +17,8 @@ template <class Objective, class T>
 target<T> target_of(context<T> const& c, std::size_t n, std::size_t m) {
   std::size_t const term = n * static_cast<std::size_t>(Objective::terms) + m;
   if (c.labels != nullptr) return {c.labels[term], {}};
-  constexpr auto outputs = static_cast<std::size_t>(Objective::outputs);
-  return {-1, std::span<T const>(c.targets + term * outputs, outputs)};
+  constexpr auto size = static_cast<std::size_t>(Objective::target_size);
+  return {-1, std::span<T const>(c.targets + term * size, size)};
 }
 
 /// The scaled root of loss term m as columns [own, Terms, Outputs] of `g`: zero at all other terms.
@@ -75,7 +75,10 @@ void loss_step(context<T> const& c) {
             case stream_kind::hessian: {
               std::size_t const k = streams.at[s].kind == stream_kind::hessian && R.ggn_vector_product ? 1 : 0;
               std::span<T const> const df(c.at(last.tangent) + (k * n + i) * size + m * outputs, outputs);
-              loss::template hessian_times<T>(f_nm, y, df, g_m);
+              if (streams.at[s].kind == stream_kind::hessian)
+                loss::template hessian_times<T>(f_nm, y, df, g_m);
+              else
+                curvature_times<loss, T>(f_nm, y, df, g_m);
               for (T& v : g_m) v *= rho;
               break;
             }
@@ -84,7 +87,7 @@ void loss_step(context<T> const& c) {
               for (std::size_t draw = 0; draw < columns; ++draw) {
                 counter_random random(c.seed[s], (i * terms + m) * columns + draw);
                 std::span<T> const g_draw(g + (draw * terms + m) * outputs, outputs);
-                loss::template sample<T>(f_nm, random, g_draw);
+                sample_of<loss, T>(f_nm, y, random, g_draw);
                 for (T& v : g_draw) v *= factor;
               }
               break;

@@ -56,7 +56,7 @@ struct small {
   static void run_in_blocks(context<T> const& c, Run&& run) {
     constexpr auto inputs = static_cast<std::size_t>(network::input_shape.size());
     constexpr auto terms = static_cast<std::size_t>(Objective::terms);
-    constexpr auto outputs = static_cast<std::size_t>(Objective::outputs);
+    constexpr auto target_size = static_cast<std::size_t>(Objective::target_size);
     constexpr std::size_t losses = layout<Objective, R>::losses_per_sample;
     context<T> part = c;
     part.capacity = block;
@@ -65,7 +65,7 @@ struct small {
       part.inputs = c.inputs + s * inputs;
       part.first_sample = c.first_sample + s;
       if (c.labels != nullptr) part.labels = c.labels + s * terms;
-      if (c.targets != nullptr) part.targets = c.targets + s * terms * outputs;
+      if (c.targets != nullptr) part.targets = c.targets + s * terms * target_size;
       run(part);
       part.continues = true;
       if constexpr (R.loss_value)

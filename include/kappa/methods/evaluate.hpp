@@ -15,36 +15,41 @@ template <objective_type Objective, real T, class Theta>
 double evaluate(Theta const& theta, batch<T> const& data, std::size_t chunk = 256) {
   constexpr auto features = static_cast<std::size_t>(Objective::network::input_shape.size());
   constexpr auto terms = static_cast<std::size_t>(Objective::terms);
-  constexpr auto outputs = static_cast<std::size_t>(Objective::outputs);
+  constexpr auto target_size = static_cast<std::size_t>(Objective::target_size);
+  using part_objective = detail::before_reduction<Objective>;  // all terms of a part may be ignored
   std::size_t const samples = detail::checked_samples<Objective>(data);
-  auto work = workspace_for<Objective, T>(std::min(chunk, samples), loss_value);
+  double const rho = detail::scale_of<Objective>(data, samples);
+  auto work = workspace_for<part_objective, T>(std::min(chunk, samples), loss_value);
   double total = 0;  // Σ ℓ, without ρ
   for (std::size_t first = 0; first < samples; first += work.capacity()) {
     std::size_t const n = std::min(work.capacity(), samples - first);
     auto const x = data.inputs.subspan(first * features, n * features);
     auto const part = data.labels.data() != nullptr
                           ? batch<T>(x, data.labels.subspan(first * terms, n * terms))
-                          : batch<T>(x, data.targets.subspan(first * terms * outputs, n * terms * outputs));
-    total += derive(work, theta, part, loss_value)[loss_value] / Objective::scale(n);
+                          : batch<T>(x, data.targets.subspan(first * terms * target_size, n * terms * target_size));
+    total += derive(work, theta, part, loss_value)[loss_value] / part_objective::scale(n);
   }
-  return Objective::scale(samples) * total;
+  return rho * total;
 }
 
-/// The fraction of loss terms of labelled data at which the network's largest output is the label's. Of equal outputs
-/// the first counts.
-/// \throws as evaluate, and invalid_value when the data has no labels.
+/// The fraction of loss terms of labelled data at which the network's largest output is the label's, among those that
+/// are not ignored. Of equal outputs the first counts.
+/// \throws as evaluate, and invalid_value when the data has no labels or all are ignored.
 template <objective_type Objective, real T, class Theta>
 double accuracy(Theta const& theta, batch<T> const& data, std::size_t chunk = 256) {
   constexpr auto outputs = static_cast<std::size_t>(Objective::outputs);
   detail::checked_samples<Objective>(data);
   if (data.labels.data() == nullptr) throw invalid_value("accuracy wants data with class labels, target vectors came");
   auto const rows = predict<typename Objective::network, T>(theta, data.inputs, chunk);
-  std::size_t right = 0;
+  std::size_t right = 0, counted = 0;
   for (std::size_t i = 0; i < data.labels.size(); ++i) {
+    if (detail::ignores<typename Objective::loss>(data.labels[i])) continue;
+    ++counted;
     T const* const f = rows.data() + i * outputs;
     right += std::max_element(f, f + outputs) - f == data.labels[i] ? 1 : 0;
   }
-  return static_cast<double>(right) / static_cast<double>(data.labels.size());
+  if (counted == 0) throw invalid_value("accuracy wants labels that are not ignored, all of them are");
+  return static_cast<double>(right) / static_cast<double>(counted);
 }
 
 }  // namespace kappa::inline KAPPA_ARCH

@@ -40,7 +40,7 @@ class mini_batches {
     if (data.labels.data() != nullptr) {
       labels.resize(most * terms);
     } else {
-      targets.resize(most * terms * outputs);
+      targets.resize(most * terms * target_size);
     }
     begin_epoch(0);
   }
@@ -62,20 +62,20 @@ class mini_batches {
         if (!labels.empty()) {
           std::copy_n(data.labels.data() + from * terms, terms, labels.data() + k * terms);
         } else {
-          std::copy_n(data.targets.data() + from * terms * outputs, terms * outputs,
-                      targets.data() + k * terms * outputs);
+          std::copy_n(data.targets.data() + from * terms * target_size, terms * target_size,
+                      targets.data() + k * terms * target_size);
         }
       }
     });
     std::span<T const> const x(inputs.data(), n * features);
     if (!labels.empty()) return {x, std::span<int const>(labels.data(), n * terms)};
-    return {x, std::span<T const>(targets.data(), n * terms * outputs)};
+    return {x, std::span<T const>(targets.data(), n * terms * target_size)};
   }
 
  private:
   static constexpr auto features = static_cast<std::size_t>(Objective::network::input_shape.size());
   static constexpr auto terms = static_cast<std::size_t>(Objective::terms);
-  static constexpr auto outputs = static_cast<std::size_t>(Objective::outputs);
+  static constexpr auto target_size = static_cast<std::size_t>(Objective::target_size);
 
   batch<T> data;
   std::uint64_t seed;

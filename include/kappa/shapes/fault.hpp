@@ -22,6 +22,7 @@ enum class fault {
   no_outputs,             ///< a width below one
   layer_refuses,          ///< a layer does not take this shape
   loss_does_not_fit,      ///< the loss wants more outputs than there are
+  loss_wants_outputs,     ///< the loss wants another number of outputs, neither more nor fewer
   partition_does_not_fit  ///< a partition names the groups of more or fewer parameters than there are
 };
 
@@ -110,6 +111,9 @@ constexpr sentence describe(diagnosis const& d) {
     case fault::loss_does_not_fit:
       o << "`" << d.at << "` wants " << d.expected << " outputs or more and node " << d.node << " gives " << d.got;
       break;
+    case fault::loss_wants_outputs:
+      o << "`" << d.at << "` wants " << d.expected << " outputs and node " << d.node << " gives " << d.got;
+      break;
     case fault::partition_does_not_fit:
       o << "`groups` names " << d.got << " parameters and the network has " << d.expected;
       break;
@@ -138,9 +142,10 @@ constexpr int line_begin(sentence const& text, int number) {
   int begin = 0;
   for (int line = 0; line < number; ++line) {
     int end = begin + line_length < text.n ? begin + line_length : text.n;
+    int space = end;
     if (end < text.n)
-      while (end > begin + 1 && text.s[end - 1] != ' ') --end;
-    begin = end;
+      while (space > begin && text.s[space - 1] != ' ') --space;
+    begin = space > begin ? space : end;  // a word longer than a line is cut
   }
   return begin;
 }

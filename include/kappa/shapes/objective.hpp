@@ -9,15 +9,17 @@
 
 namespace kappa {
 
-/// How the loss terms become one number: `mean`, `sum` or `mean_over_positions`.
+/// How the loss terms become one number: `mean`, `sum`, `mean_over_positions` or `weighted_mean`.
 template <class R>
-concept reduction = std::is_same_v<R, mean_t> || std::is_same_v<R, sum_t> || std::is_same_v<R, mean_over_positions_t>;
+concept reduction = std::is_same_v<R, mean_t> || std::is_same_v<R, sum_t> || std::is_same_v<R, mean_over_positions_t> ||
+    std::is_same_v<R, weighted_mean_t>;
 
 /// L(θ) = ρ Σ_n Σ_m ℓ(F(θ, x_n)_m, y_nm), as a type:
 ///
 ///     struct digits : objective<mlp, cross_entropy> {};
 ///
-/// m runs over the M positions of the output, ρ is 1/N for `mean`, 1 for `sum`, 1/(N M) for `mean_over_positions`.
+/// m runs over the M positions of the output, ρ is 1/N for `mean`, 1 for `sum`, 1/(N M) for `mean_over_positions`, and
+/// 1/Σ_n Σ_m w(y_nm) for `weighted_mean`, with w(y) = 0 for a term that is ignored.
 template <network_type Network, auto Loss, auto Reduction = mean>
 requires kappa::loss<std::remove_cvref_t<decltype(Loss)>> && reduction<std::remove_cvref_t<decltype(Reduction)>>
 struct objective {
@@ -26,13 +28,16 @@ struct objective {
   using reduction = std::remove_cvref_t<decltype(Reduction)>;
 
  private:
-  static constexpr diagnosis bad = Network::output_shape.features() >= loss::smallest_output
-                                       ? diagnosis{}
-                                       : diagnosis{fault::loss_does_not_fit,
-                                                   Network::node_count - 1,
-                                                   loss::smallest_output,
-                                                   Network::output_shape.features(),
-                                                   {loss::name}};
+  static constexpr diagnosis bad = [] {
+    constexpr int given = Network::output_shape.features();
+    if (given < loss::smallest_output)
+      return diagnosis{fault::loss_does_not_fit, Network::node_count - 1, loss::smallest_output, given, {loss::name}};
+    if constexpr (requires { loss::outputs_for(given); })
+      if (loss::outputs_for(given) != given)
+        return diagnosis{
+            fault::loss_wants_outputs, Network::node_count - 1, loss::outputs_for(given), given, {loss::name}};
+    return diagnosis{};
+  }();
 
  public:
   static constexpr bool well_formed = static_detail::refuse<bad>();
@@ -54,11 +59,27 @@ struct objective {
     }
   }();
 
-  /// ρ for a batch of `samples`.
+  /// Numbers in the vector target of one loss term.
+  static constexpr int target_size = detail::target_size<loss>(outputs);
+
+  /// Whether ρ is known only with the targets of a batch.
+  static constexpr bool scale_depends_on_targets = std::same_as<reduction, weighted_mean_t>;
+  /// ρ for a batch of `samples`; not for `weighted_mean`.
   static constexpr double scale(std::size_t samples) {
+    static_assert(!scale_depends_on_targets,
+                  "kappa: weighted_mean divides by the weights of a batch's targets: its number of samples alone gives "
+                  "no scale");
     if (std::same_as<reduction, mean_t>) return 1.0 / static_cast<double>(samples);
     if (std::same_as<reduction, sum_t>) return 1.0;
     return 1.0 / (static_cast<double>(samples) * terms);
+  }
+  /// ρ for a batch of `samples` whose loss terms weigh `weight` together; `weight` counts for `weighted_mean` only.
+  static constexpr double scale([[maybe_unused]] std::size_t samples, [[maybe_unused]] double weight) {
+    if constexpr (scale_depends_on_targets) {
+      return 1.0 / weight;
+    } else {
+      return scale(samples);
+    }
   }
 };
 

@@ -14,7 +14,8 @@
 namespace kappa::inline KAPPA_ARCH {
 
 /// Copies of chosen samples: curvature may be taken from fewer samples than the gradient. Where the reduction is a
-/// mean, a quantity of a sub-batch estimates that of the batch as it is; where it is a sum, after a factor N / N'.
+/// mean, a quantity of a sub-batch estimates that of the batch as it is; where it is a sum, after a factor N / N'. A
+/// `weighted_mean` is divided by the weights of the sub-batch's own terms.
 template <real T>
 class sub_batch {
  public:
