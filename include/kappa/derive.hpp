@@ -9,4 +9,5 @@
 #include <kappa/derive/hessian_diagonal.hpp>
 #include <kappa/derive/initialise.hpp>
 #include <kappa/derive/kfac_accumulator.hpp>
+#include <kappa/derive/kfra.hpp>
 #include <kappa/tensor/sub_batch.hpp>

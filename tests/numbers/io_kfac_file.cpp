@@ -60,8 +60,8 @@ TEST_CASE("a collection is resumed as if it had never stopped") {
   samples_of_classes const d;
   auto const theta = initialise<net, double>(1);
   using collector = kfac_accumulator<classes, double>;
-  collector whole(theta, 5), first(theta, 5), second(theta, 5);
-  for (auto* c : {&whole, &first}) {
+  collector entire(theta, 5), first(theta, 5), second(theta, 5);
+  for (auto* c : {&entire, &first}) {
     c->append(d.part(0, 5));
     c->append(d.part(5, 7));
   }
@@ -71,12 +71,12 @@ TEST_CASE("a collection is resumed as if it had never stopped") {
   CHECK_FALSE(same(kept, collector(theta, 5).sums()));
   second.merge(kept);
   second.append(d.part(7, 12));
-  whole.append(d.part(7, 12));
-  CHECK(same(second.sums(), whole.sums()));  // bit for bit
+  entire.append(d.part(7, 12));
+  CHECK(same(second.sums(), entire.sums()));  // bit for bit
 
   // Saving again replaces, and leaves nothing of before.
   io::save_kfac_sums(folder.path / "run", "net", second.sums());
-  CHECK(same(io::load_kfac_sums(folder.path / "run", "net"), whole.sums()));
+  CHECK(same(io::load_kfac_sums(folder.path / "run", "net"), entire.sums()));
   CHECK(std::distance(std::filesystem::directory_iterator(folder.path / "run"), {}) == 5);  // 4 factors, 1 manifest
   auto const text = scratch::content(folder.path / "run" / "manifest.json");
   CHECK(text.find("\"samples\": 12") != std::string::npos);

@@ -11,6 +11,7 @@
 #include <kappa/derive/ggn_root.hpp>
 #include <kappa/derive/grouped_ggn.hpp>
 #include <kappa/derive/kfac_matrix.hpp>
+#include <kappa/derive/nearest_kfac.hpp>
 #include <kappa/derive/workspace.hpp>
 #include <kappa/tensor/matrix_view.hpp>
 
@@ -160,6 +161,24 @@ class derivation {
       return detail::second_moments_in(left, right, vectors, ekfac_scale<Q>());
     } else {
       return {};
+    }
+  }
+
+  /// The Kronecker-factored blocks that are nearest, in the Frobenius norm, to those of the matrix whose vectors an
+  /// EKFAC keeps (the Gauss-Newton matrix, for an exact one): no K-FAC is nearer. By power iteration on the vectors,
+  /// 4 · out · in · (out + in) flops a vector and iteration, so for comparison rather than for training.
+  /// \throws not_converged naming the layer.
+  template <quantity Q>
+  requires detail::is_ekfac<Q> kfac_matrix<T> nearest_kfac(Q const&, nearest_kronecker_options o = {})
+  const {
+    static_assert(detail::holds<R, Q>,
+                  "kappa: this EKFAC was not derived: add it to the list of quantities that derive is given");
+    current();
+    if constexpr (detail::holds<R, Q>) {
+      auto const& all = Objective::network::parameters;
+      return detail::nearest_kfac_of<T>({all.begin(), all.end()}, ekfac_vectors<Q>(), ekfac_scale<Q>(), o);
+    } else {
+      return kfac_matrix<T>({});
     }
   }
 
