@@ -123,6 +123,10 @@ TEST_CASE("separate weights of an attention are the rows of the fused one") {
   CHECK(p[loss_value] == Approx(q[loss_value]).epsilon(1e-13));
   same(p[gradient], permuted(q[gradient]));
   same(eigenvalues(p[ggn]), eigenvalues(q[ggn]));
+  for (std::size_t i : {14, 15}) {  // a softmax does not see the bias of the keys, but that of the queries
+    CHECK(std::abs(q[gradient][i]) < 1e-14);
+    CHECK(std::abs(q[gradient][i - 2]) > 1e-4);
+  }
   auto const wrong = derive<separate>(theta, batch(x, goal), loss_value);
   CHECK(wrong[loss_value] != Approx(q[loss_value]).epsilon(1e-3));
 }
