@@ -91,6 +91,7 @@ struct layer_rule : scalar_table<layer_functions> {
   bool linear = false;           ///< in x, with no parameters: the adjoint does not read x
   bool keeps_positions = false;  ///< position r of the result belongs to position r of the operand
   bool reads_graph = false;      ///< wants adjacency or edges
+  bool gathers = false;          ///< linear, and cheaper to do again than to read from memory: patches
 };
 
 namespace detail {
@@ -126,7 +127,7 @@ constexpr layer_functions<T> layer_functions_of() {
 
 /// The value of a rule L, a struct of static functions templated on the scalar: `name`, `output(shape, settings)`,
 /// `apply`, `pull`, and as far as they are not zero or implied `fault_of`, `push`, `push_pull`, `parameters`, `weigh`,
-/// `push_weigh`, `scratch`, `initial_mean`, `initial_deviation`, `linear`, `keeps_positions`, `reads_graph`.
+/// `push_weigh`, `scratch`, `initial_mean`, `initial_deviation`, `linear`, `keeps_positions`, `reads_graph`, `gathers`.
 template <class L>
 inline constexpr layer_rule layer_rule_of = [] {
   layer_rule r{{detail::layer_functions_of<L, float>(), detail::layer_functions_of<L, double>(),
@@ -171,6 +172,7 @@ inline constexpr layer_rule layer_rule_of = [] {
   r.linear = requires { L::linear; };
   r.keeps_positions = requires { L::keeps_positions; };
   r.reads_graph = requires { L::reads_graph; };
+  r.gathers = requires { L::gathers; };
   return r;
 }();
 

@@ -112,7 +112,9 @@ struct backward {
                                           bias_of(first_row), places::parameter_count, S.tied);
     }
 
-    if constexpr (S.to_a != contribution::none) {
+    if constexpr (S.to_a != contribution::none && S.below.rank > 0) {
+      pull_through_patches<S>(c, o);
+    } else if constexpr (S.to_a != contribution::none) {
       T* const below = c.at(o.a_adjoint);
       auto const pull_then = [&](auto&& epilogue) {
         kernel::pull(columns * rows, c.at(o.adjoint), c.theta + o.offset, below, S.to_a == contribution::add, c.scratch,
@@ -132,6 +134,33 @@ struct backward {
                      stream_at(c, o.a_adjoint, stream_kind::hessian, S.operand_size()), true, c.scratch,
                      kernels::no_epilogue{});
     }
+  }
+
+  /// Elements of scratch a thread needs for that: the product's own, and one vector of patches.
+  template <signature S>
+  static constexpr std::size_t patches_scratch() {
+    constexpr std::size_t own = padded(product_of<T, S.features_in, S.features_out>::scratch_elements(1));
+    return S.below.rank > 0 ? own + padded(static_cast<std::size_t>(S.in.size())) : 0;
+  }
+
+  /// The adjoint of a convolution, a vector at a time: its patches stay in the second-level cache.
+  template <signature S>
+  static void pull_through_patches(context<T> const& c, operands const& o) {
+    using kernel = product_of<T, S.features_in, S.features_out>;
+    constexpr std::size_t size = static_cast<std::size_t>(S.size()), below = static_cast<std::size_t>(S.below.size());
+    constexpr std::size_t own = padded(kernel::scratch_elements(1));
+    constexpr auto pull = S.layer->template functions<T>().pull;
+    site<T> here;
+    here.in = S.below;
+    here.out = S.in;
+    here.set = S.set;
+    here.shift = o.shift;
+    over_vectors(c, size * static_cast<std::size_t>(S.features_in), [&](std::size_t, std::size_t k) {
+      T* const scratch = c.scratch + thread_index() * patches_scratch<S>();
+      T* const patches = scratch + own;
+      kernel::pull(S.positions, c.at(o.adjoint) + k * size, c.theta + o.offset, patches, false, scratch);
+      pull(here, nullptr, 1, patches, c.at(o.below_adjoint) + k * below, S.to_a == contribution::add);
+    });
   }
 
   template <signature S>

@@ -159,7 +159,8 @@ struct runner {
     } else {
       constexpr parameter_signature w = all::parameter_of(static_cast<unsigned>(network::nodes[I].parameter));
       std::size_t most =
-          std::max(product_of<T, w.inputs, w.outputs>::scratch_elements(threads), layer_scratch(s, threads));
+          std::max({product_of<T, w.inputs, w.outputs>::scratch_elements(threads), layer_scratch(s, threads),
+                    static_cast<std::size_t>(threads) * backward<T, Objective, R>::template patches_scratch<s>()});
       if constexpr (goes_backward && R.quadratic()) {
         constexpr auto streams = program<Objective, R>::streams;
         std::size_t columns = 1;

@@ -32,6 +32,7 @@ struct signature {
   layer_rule const* layer = nullptr;
   layer_settings set{};
   shape in{}, out{};
+  shape below{};             ///< of a dense that pulls through patches: what those are taken from
   int own = 0;               ///< parameters of a layer
   int weight_positions = 0;  ///< R of this use of a parameter
   bool ragged = false;       ///< the operand's leading axis holds padding
@@ -58,8 +59,9 @@ struct operands {
   int offset = 0;    ///< of the weight in the flat parameters
   int position = 0;  ///< of this use among those of a tied weight
   bool completes = false;
-  int inputs = 0;   ///< of the linear part whose weight is the parameter
-  int vectors = 0;  ///< the streams at its output
+  int inputs = 0;         ///< of the linear part whose weight is the parameter
+  int vectors = 0;        ///< the streams at its output
+  int below_adjoint = 0;  ///< of what a dense pulls through patches to
   int shift = 0;
 };
 
@@ -115,6 +117,14 @@ struct steps {
       s.act = x.act;
       s.layer = x.layer;
       s.set = x.set;
+      if (p.through) {
+        node const& patches = network::nodes[static_cast<unsigned>(x.a)];
+        s.layer = patches.layer;
+        s.set = patches.set;
+        s.in = patches.out;
+        s.out = x.out;
+        s.below = network::nodes[static_cast<unsigned>(patches.a)].out;
+      }
       if (x.op == operation::layer || x.op == operation::concatenate) {
         s.in = network::nodes[static_cast<unsigned>(x.a)].out;
         s.out = x.out;
@@ -164,7 +174,9 @@ struct steps {
       o.position = p.position;
       o.completes = p.completes;
       o.vectors = p.vectors;
-      o.shift = x.shift;
+      o.shift = p.through ? network::nodes[static_cast<unsigned>(x.a)].shift : x.shift;
+      if (p.through)
+        o.below_adjoint = plan.nodes[static_cast<unsigned>(network::nodes[static_cast<unsigned>(x.a)].a)].adjoint;
       if (x.parameter >= 0) o.inputs = x.op == operation::layer ? plan.ones : o.a_value;
     }
     return all;

@@ -71,6 +71,7 @@ void scatter_patches(window_geometry const& w, shape const& image, shape const& 
 struct patches_rule {
   static constexpr char const* name = "conv";
   static constexpr bool linear = true;
+  static constexpr bool gathers = true;
 
   static constexpr layer_fault fault_of(shape const& in, layer_settings const& s) {
     window_geometry const w = window_geometry::of(s);

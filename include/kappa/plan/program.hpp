@@ -43,6 +43,8 @@ struct node_plan {
   contribution to_a = contribution::none;
   contribution to_b = contribution::none;
   int position = 0;              ///< dense: where its positions begin among those of all uses of its weight
+  bool through = false;          ///< dense: pulls through the patches it reads, whose adjoint is never stored
+  bool passed = false;           ///< patches: that is done to them
   bool unreached = false;        ///< the output does not depend on it
   bool completes = false;        ///< with a parameter: the last use of it to be met going backward
   int vectors = place_of::none;  ///< with a parameter: the vectors at its linear part's output, the streams one by one
@@ -182,7 +184,7 @@ constexpr auto plan_of(request const& r, stream_set const& streams) {
     adjoint[n - 1] = buffers.push({streams.columns * at[n - 1].out.size(), loss_time, loss_time, 0});
     for (int i = n - 1; i > 0; --i) {
       node const& x = at[i];
-      if (!plan[i].active) continue;
+      if (!plan[i].active || plan[i].passed) continue;
       int const t = backward_time(i);
       if (adjoint[i] < 0) {  // the output does not depend on this node: zero vectors, and nothing to pull
         plan[i].unreached = true;
@@ -197,7 +199,11 @@ constexpr auto plan_of(request const& r, stream_set const& streams) {
         vectors[i] = x.op == operation::dense
                          ? adjoint[i]
                          : buffers.push({streams.columns * parameters[x.parameter].outputs, t, t, 0});
-      bool const a_active = x.a >= 0 && plan[x.a].active;
+      if (x.op == operation::dense && at[x.a].op == operation::layer && at[x.a].layer->gathers && consumed[x.a] == 1 &&
+          !hessian)
+        plan[i].through = plan[x.a].passed = true;
+      int const a = plan[i].through ? at[x.a].a : x.a;
+      bool const a_active = a >= 0 && plan[a].active;
       bool const b_active = x.b >= 0 && plan[x.b].active;
       auto const arrives = [&](int operand) {
         if (adjoint[operand] >= 0) {
@@ -220,10 +226,10 @@ constexpr auto plan_of(request const& r, stream_set const& streams) {
         if (a_active) plan[i].to_a = a_alias ? shares(x.a) : arrives(x.a);
         if (b_alias) plan[i].to_b = shares(x.b);
       } else {
-        if (a_active) plan[i].to_a = elementwise && consumed[x.a] == 1 ? shares(x.a) : arrives(x.a);
+        if (a_active) plan[i].to_a = elementwise && consumed[a] == 1 ? shares(a) : arrives(a);
         if (b_active) plan[i].to_b = arrives(x.b);
       }
-      if (x.op == operation::dense && plan[i].to_a == contribution::write && !hessian) {
+      if (x.op == operation::dense && !plan[i].through && plan[i].to_a == contribution::write && !hessian) {
         // The only consumer of an activation applies its derivative to the rows it has just written.
         node const& below = at[x.a];
         if (below.op == operation::activation && !plan[x.a].moves_nothing && consumed[x.a] == 1 &&
