@@ -50,19 +50,20 @@ TEST_CASE("Monte Carlo curvature of a padded batch") {
   auto const theta = ref::random_theta<tagger, double>(11);
   batch<double> const data(b.inputs, b.labels);
   auto const expected = widened(derive<padded>(theta, data, ggn_diagonal)[ggn_diagonal]);
-  std::vector<extended> sum(expected.size()), squares(expected.size());
+  std::vector<extended> sums(expected.size()), squares(expected.size());
   constexpr int draws = 400;
   auto work = workspace_for<padded, double>(3, ggn_diagonal_from<monte_carlo<8>>(1));
   for (std::uint64_t seed = 1; seed <= draws; ++seed) {
     auto const drawn = ggn_diagonal_from<monte_carlo<8>>(seed);
     auto const one = widened(derive(work, theta, data, drawn)[drawn]);
-    for (std::size_t p = 0; p < sum.size(); ++p) sum[p] += one[p], squares[p] += one[p] * one[p];
+    for (std::size_t p = 0; p < sums.size(); ++p) sums[p] += one[p], squares[p] += one[p] * one[p];
   }
   double most = 0, most_off = 0;
-  for (std::size_t p = 0; p < sum.size(); ++p) {
-    extended const mean = sum[p] / draws, error = std::sqrt((squares[p] / draws - mean * mean) / draws);
-    most = std::max(most, static_cast<double>(std::abs(mean - expected[p]) / error));
-    most_off = std::max(most_off, static_cast<double>(std::abs(1.2L * mean - expected[p]) / error));
+  for (std::size_t p = 0; p < sums.size(); ++p) {
+    extended const average = sums[p] / draws;
+    extended const error = std::sqrt((squares[p] / draws - average * average) / draws);
+    most = std::max(most, static_cast<double>(std::abs(average - expected[p]) / error));
+    most_off = std::max(most_off, static_cast<double>(std::abs(1.2L * average - expected[p]) / error));
   }
   CHECK(most < 4.5);
   CHECK(most_off > 4.5);
@@ -71,7 +72,7 @@ TEST_CASE("Monte Carlo curvature of a padded batch") {
 TEST_CASE("batches whose weights differ come together") {
   auto const b = padded_batch();
   auto const theta = ref::random_theta<tagger, double>(11);
-  auto const whole = to_dense(derive<padded>(theta, batch<double>(b.inputs, b.labels), ggn)[ggn]);
+  auto const together = to_dense(derive<padded>(theta, batch<double>(b.inputs, b.labels), ggn)[ggn]);
   appended_ggn<padded, double> appended(theta);
   truncated_ggn<padded, double> truncated(theta, 18);
   std::span<double const> const x(b.inputs);
@@ -83,8 +84,8 @@ TEST_CASE("batches whose weights differ come together") {
   };
   check(0, 1);
   check(1, 2);
-  agrees("appended", widened(elements(to_dense(appended.matrix()))), widened(elements(whole)), 1e-12L);
-  agrees("truncated", widened(elements(to_dense(truncated.matrix()))), widened(elements(whole)), 1e-10L);
+  agrees("appended", widened(elements(to_dense(appended.matrix()))), widened(elements(together)), 1e-12L);
+  agrees("truncated", widened(elements(to_dense(truncated.matrix()))), widened(elements(together)), 1e-10L);
 }
 
 TEST_CASE("the Hessian's diagonal of a weighted mean") {

@@ -129,7 +129,7 @@ TEST_CASE("a weighted mean is divided by the weights of its own batch") {
 TEST_CASE("parts of data evaluate to the whole") {
   fixture const f;
   batch const some(f.inputs, f.some);
-  for (std::size_t chunk : {1, 2, 5}) {  // sample 3 alone has no weight
+  for (std::size_t const chunk : {std::size_t{1}, std::size_t{2}, std::size_t{5}}) {  // sample 3 alone has no weight
     CHECK(evaluate<padded>(f.theta, some, chunk) == Approx(f.expected(3)[0]).epsilon(1e-13));
     CHECK(evaluate<all_three>(f.theta, some, chunk) == Approx(f.expected(4)[0]).epsilon(1e-13));
     CHECK(evaluate<gaussian>(f.theta, batch(f.inputs, f.pairs), chunk) == Approx(f.expected(8)[0]).epsilon(1e-13));

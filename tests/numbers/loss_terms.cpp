@@ -275,7 +275,7 @@ TEST_CASE("the Gaussian negative log-likelihood") {
   for (std::size_t k = 0; k < 2; ++k)
     for (std::size_t i : {k, 2 + k})
       for (std::size_t j : {k, 2 + k}) {
-        auto const mean = [&](auto const& entry) {
+        auto const expectation = [&](auto const& entry) {
           return integral(
               [&](double z) {
                 numbers<double> drawn = y;
@@ -284,11 +284,11 @@ TEST_CASE("the Gaussian negative log-likelihood") {
               },
               -14, 14);
         };
-        squares[i * 4 + j] = mean([&](target<double> t) {
+        squares[i * 4 + j] = expectation([&](target<double> t) {
           auto const g = gradient_of<L>(outputs, t);
           return g[i] * g[j];
         });
-        hessians[i * 4 + j] = mean([&](target<double> t) { return hessian_of<L>(outputs, t)[i * 4 + j]; });
+        hessians[i * 4 + j] = expectation([&](target<double> t) { return hessian_of<L>(outputs, t)[i * 4 + j]; });
       }
   CHECK(relative_error(squares, curvature_of<L>(outputs, at)) < 1e-11);
   CHECK(relative_error(hessians, curvature_of<L>(outputs, at)) < 1e-11);
