@@ -1,0 +1,11 @@
+// refuses: zero_pad. is given 4 sides
+#include <kappa/declare.hpp>
+#include <kappa/layers.hpp>
+
+using namespace kappa;
+
+#ifndef CORRECTED
+struct net : network<input<8, 4> | zero_pad<1, 1, 2, 2> | dense<2>> {};
+#else
+struct net : network<input<8, 4> | zero_pad<1, 2> | dense<2>> {};
+#endif
