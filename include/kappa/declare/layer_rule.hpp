@@ -92,6 +92,7 @@ struct layer_rule : scalar_table<layer_functions> {
   bool keeps_positions = false;  ///< position r of the result belongs to position r of the operand
   bool reads_graph = false;      ///< wants adjacency or edges
   bool gathers = false;          ///< linear, and cheaper to do again than to read from memory: patches
+  bool sums_positions = false;   ///< [positions, features] -> [features] by a sum
 };
 
 namespace detail {
@@ -127,7 +128,8 @@ constexpr layer_functions<T> layer_functions_of() {
 
 /// The value of a rule L, a struct of static functions templated on the scalar: `name`, `output(shape, settings)`,
 /// `apply`, `pull`, and as far as they are not zero or implied `fault_of`, `push`, `push_pull`, `parameters`, `weigh`,
-/// `push_weigh`, `scratch`, `initial_mean`, `initial_deviation`, `linear`, `keeps_positions`, `reads_graph`, `gathers`.
+/// `push_weigh`, `scratch`, `initial_mean`, `initial_deviation`, `linear`, `keeps_positions`, `reads_graph`, `gathers`,
+/// `sums_positions`.
 template <class L>
 inline constexpr layer_rule layer_rule_of = [] {
   layer_rule r{{detail::layer_functions_of<L, float>(), detail::layer_functions_of<L, double>(),
@@ -173,6 +175,7 @@ inline constexpr layer_rule layer_rule_of = [] {
   r.keeps_positions = requires { L::keeps_positions; };
   r.reads_graph = requires { L::reads_graph; };
   r.gathers = requires { L::gathers; };
+  if constexpr (requires { L::sums_positions; }) r.sums_positions = L::sums_positions;
   return r;
 }();
 

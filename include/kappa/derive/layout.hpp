@@ -61,12 +61,17 @@ struct layout {
       at[p + 1] = at[p] + detail::padded(square(network::parameters[p].outputs));
     return at;
   }();
+  /// Input factors depend on the mode only.
   static constexpr std::size_t input_factors_of(kfac_mode m) {
-    return input_factors + (m == kfac_mode::reduce && R.any_kfac(kfac_mode::expand) ? input_factor[parameters] : 0);
+    std::size_t at = input_factors;
+    for (kfac_mode before : {kfac_mode::expand, kfac_mode::reduce, kfac_mode::automatic}) {
+      if (before == m) break;
+      if (R.any_kfac(before)) at += input_factor[parameters];
+    }
+    return at;
   }
-  static constexpr std::size_t output_factors = input_factors +
-                                                (R.any_kfac(kfac_mode::expand) ? 1 : 0) * input_factor[parameters] +
-                                                (R.any_kfac(kfac_mode::reduce) ? 1 : 0) * input_factor[parameters];
+  static constexpr std::size_t output_factors =
+      input_factors_of(kfac_mode::automatic) + (R.any_kfac(kfac_mode::automatic) ? input_factor[parameters] : 0);
   static constexpr std::size_t output_factors_of(int k) {
     return output_factors + static_cast<std::size_t>(k) * output_factor[parameters];
   }

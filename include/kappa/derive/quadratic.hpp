@@ -90,26 +90,79 @@ struct quadratic {
   }
 
  private:
-  /// A = 1/(N R) Σ a aᵀ (expand) or 1/N Σ ā āᵀ with ā the mean over positions (reduce); a in homogeneous
-  /// coordinates when there is a bias (reference/kfac.md, Eqs. 3 and 4).
+  static constexpr bool reduces(kfac_mode m, parameter_signature const& w) {
+    return w.positions > 1 && (m == kfac_mode::reduce || (m == kfac_mode::automatic && w.aggregated));
+  }
+
   template <parameter_signature W>
   static void for_modes(context<T> const& c, std::size_t parameter, T const* a) {
+    auto const one = [&]<kfac_mode Mode>(std::integral_constant<kfac_mode, Mode>) {
+      if constexpr (R.any_kfac(Mode))
+        input_factor<W, reduces(Mode, W)>(c, a,
+                                          c.fixed + places::input_factors_of(Mode) + places::input_factor[parameter]);
+    };
+    one(std::integral_constant<kfac_mode, kfac_mode::expand>());
+    one(std::integral_constant<kfac_mode, kfac_mode::reduce>());
+    one(std::integral_constant<kfac_mode, kfac_mode::automatic>());
+  }
+
+  /// A = 1/(N R) Σ a aᵀ (expand) or 1/N Σ ā āᵀ with ā the mean over positions (reduce); a in homogeneous
+  /// coordinates when there is a bias (reference/kfac.md, Eqs. 3 and 4).
+  template <parameter_signature W, bool Reduces>
+  static void input_factor(context<T> const& c, T const* a, T* to) {
     constexpr auto positions = static_cast<std::size_t>(W.positions);
     std::size_t const n = c.samples;
-    if constexpr (R.any_kfac(kfac_mode::expand))
-      kernels::second_moment<T, W.inputs>(
-          n * positions, a, static_cast<T>(1.0 / static_cast<double>(n * positions)),
-          c.fixed + places::input_factors_of(kfac_mode::expand) + places::input_factor[parameter], W.bias, false);
-    if constexpr (R.any_kfac(kfac_mode::reduce)) {
-      T const* mean = a;
-      if constexpr (positions > 1) {
-        kernels::mean_positions<T, W.inputs>(n, positions, a, c.scratch);
-        mean = c.scratch;
-      }
-      kernels::second_moment<T, W.inputs>(
-          n, mean, static_cast<T>(1.0 / static_cast<double>(n)),
-          c.fixed + places::input_factors_of(kfac_mode::reduce) + places::input_factor[parameter], W.bias, false);
+    if constexpr (W.ragged) {
+      ragged_input_factor<W, Reduces>(c, a, to);
+    } else if constexpr (!Reduces) {
+      kernels::second_moment<T, W.inputs>(n * positions, a, static_cast<T>(1.0 / static_cast<double>(n * positions)),
+                                          to, W.bias, false);
+    } else {
+      kernels::mean_positions<T, W.inputs>(n, positions, a, c.scratch);
+      kernels::second_moment<T, W.inputs>(n, c.scratch, static_cast<T>(1.0 / static_cast<double>(n)), to, W.bias,
+                                          false);
     }
+  }
+
+  /// The same without padding, the appended one included. Expand: 1/(Σ_n R_n) Σ a aᵀ over the R_n valid positions of
+  /// each sample. Reduce: 1/N Σ ā āᵀ with ā the mean over valid positions, or, where the network sums them, Σ â âᵀ / Σ
+  /// R_n² with â their sum (reference/kfac.md, 1.4, "ragged lengths"). Sums of homogeneous coordinates end with R_n.
+  template <parameter_signature W, bool Reduces>
+  static void ragged_input_factor(context<T> const& c, T const* a, T* to) {
+    constexpr auto in = static_cast<std::size_t>(W.inputs), positions = static_cast<std::size_t>(W.positions);
+    constexpr std::size_t order = in + (W.bias ? 1 : 0);
+    T* rows = c.scratch;
+    double total = 0, squares = 0;
+    for (std::size_t n = 0; n < c.samples; ++n) {
+      unsigned char const* const mask = c.side_of(n).mask;
+      T* const sum = rows;
+      if (Reduces) std::fill_n(rows, order, T(0));
+      double valid = 0;
+      for (std::size_t r = 0; r < positions; ++r) {
+        // Uses of one weight lie one after the other, each with all positions of the mask.
+        if (mask != nullptr && mask[r % c.side_positions] == 0) continue;
+        T const* const x = a + (n * positions + r) * in;
+        ++valid;
+        if (Reduces) {
+          for (std::size_t i = 0; i < in; ++i) sum[i] += x[i];
+        } else {
+          std::copy_n(x, in, rows);
+          if (W.bias) rows[in] = 1;
+          rows += order;
+        }
+      }
+      total += valid;
+      squares += valid * valid;
+      if (!Reduces) continue;
+      if (W.bias) sum[in] = static_cast<T>(valid);
+      if (!W.sums && valid > 0)
+        for (std::size_t i = 0; i < order; ++i) sum[i] /= static_cast<T>(valid);
+      rows += order;
+    }
+    double const count = !Reduces ? total : W.sums ? squares : static_cast<double>(c.samples);
+    auto const height = static_cast<std::size_t>(rows - c.scratch) / order;
+    kernels::second_moment<T, static_cast<int>(order)>(height, c.scratch, static_cast<T>(count > 0 ? 1 / count : 0), to,
+                                                       false, false);
   }
 
   /// The squares of all vectors of one source. The gradient's stream carries ρ, the others √ρ.
@@ -137,7 +190,7 @@ struct quadratic {
     T const factor = k.source == curvature_source::empirical ? static_cast<T>(1 / c.scale) : T(1);
     T* const to = c.fixed + places::output_factors_of(K) + places::output_factor[parameter];
     std::size_t const vectors = c.samples * columns;
-    if constexpr (k.mode == kfac_mode::expand || positions == 1) {
+    if constexpr (!reduces(k.mode, W)) {
       kernels::second_moment<T, W.outputs>(vectors * positions, s, factor, to, false, false);
     } else {
       kernels::sum_positions<T, W.outputs>(vectors, positions, s, c.scratch);

@@ -169,7 +169,10 @@ struct runner {
         if (R.ggns > 0)
           most = std::max(most, kernels::factors<T, w.inputs, w.outputs>::gram_scratch(
                                     samples, columns, static_cast<std::size_t>(w.positions), threads));
-        if (R.any_kfac(kfac_mode::reduce))
+        if (w.ragged)
+          most =
+              std::max(most, samples * static_cast<std::size_t>(w.positions) * static_cast<std::size_t>(w.inputs + 1));
+        if (R.any_kfac(kfac_mode::reduce) || R.any_kfac(kfac_mode::automatic))
           most = std::max({most, samples * static_cast<std::size_t>(w.inputs),
                            samples * columns * static_cast<std::size_t>(w.outputs)});
       }

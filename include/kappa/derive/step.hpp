@@ -6,6 +6,7 @@
 #include <array>
 
 #include <kappa/derive/layout.hpp>
+#include <kappa/plan/aggregation.hpp>
 
 namespace kappa::inline KAPPA_ARCH {
 namespace detail {
@@ -72,6 +73,9 @@ struct parameter_signature {
   bool bias = false;
   int positions = 0;
   bool packed = false;
+  bool aggregated = false;  ///< reduce where K-FAC chooses by itself
+  bool ragged = false;      ///< K-FAC leaves padding out
+  bool sums = false;        ///< its valid positions are summed
   constexpr bool operator==(parameter_signature const&) const = default;
 };
 
@@ -184,7 +188,13 @@ struct steps {
 
   static constexpr parameter_signature parameter_of(unsigned p) {
     parameter const& w = network::parameters[p];
-    return {w.inputs, w.outputs, w.bias, plan.parameters[p].positions, plan.parameters[p].packed};
+    parameter_plan const& where = plan.parameters[p];
+    sharing_of const how = sharing<network>[p];
+    bool const ragged = R.kfacs > 0 && how.ragged;
+    return {w.inputs,     w.outputs,
+            w.bias,       where.positions,
+            where.packed, R.any_kfac(kfac_mode::automatic) && where.positions > 1 && how.aggregated,
+            ragged,       ragged && how.sums};
   }
 };
 

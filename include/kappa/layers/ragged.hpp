@@ -62,6 +62,7 @@ struct read_out_rule {
                                       : How == read_out::first ? "first_position"
                                                                : "last_valid_position";
   static constexpr bool linear = true;
+  static constexpr bool sums_positions = How == read_out::sum;
 
   static constexpr layer_fault fault_of(shape const& in, layer_settings const&) {
     if (in.rank != 2) return {"wants positions and features, rank", 2, "and not rank", in.rank};

@@ -64,8 +64,9 @@ inline constexpr hessian_vector_product_t hessian_vector_product{};
 
 /// How K-FAC treats the positions that share a weight (Eschenhagen et al. 2023, Eqs. 7 and 10).
 enum class kfac_mode {
-  expand,  ///< a position counts like a sample: for a loss at every position
-  reduce   ///< positions are aggregated first: for a loss after an aggregation over positions
+  expand,    ///< a position counts like a sample: for a loss at every position
+  reduce,    ///< positions are aggregated first: for a loss after an aggregation over positions
+  automatic  ///< for each parameter the one whose setting its network is: see plan/aggregation.hpp
 };
 /// The vectors whose outer products make a curvature matrix, and which travel backward for it.
 enum class curvature_source {
@@ -80,8 +81,13 @@ struct expand_t {
 struct reduce_t {
   static constexpr kfac_mode mode = kfac_mode::reduce;
 };
+/// Reduce for the parameters whose positions become one on every way to the loss, expand for the others.
+struct automatic_t {
+  static constexpr kfac_mode mode = kfac_mode::automatic;
+};
 inline constexpr expand_t expand{};
 inline constexpr reduce_t reduce{};
+inline constexpr automatic_t automatic{};
 struct exact_t {
   static constexpr curvature_source source = curvature_source::exact;
   static constexpr int samples = 0;

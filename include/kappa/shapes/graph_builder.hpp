@@ -58,8 +58,7 @@ struct graph_builder {
     return scale(x, 1, 1);
   }
 
-  constexpr int layer(int x, layer_rule const* rule, layer_settings const& set, char const* name = "",
-                      int shift = 0) {
+  constexpr int layer(int x, layer_rule const* rule, layer_settings const& set, char const* name = "", int shift = 0) {
     x = after_input(x, {rule->name});
     shape const in = shape_of(x);
     if (layer_fault const f = rule->fault_of(in, set); f.says != nullptr)
@@ -136,6 +135,11 @@ struct graph_builder {
     x = after_input(x, {name_of(op)});
     shape const s = shape_of(x);
     if (s.rank < 2) fail(fault::wrong_rank, 2, s.rank, {name_of(op)});
+    if (is_ragged(x))
+      return refuse(x,
+                    {"would count padding; a ragged axis wants masked_mean_ or masked_sum_over_positions: expected", 0,
+                     "ragged axes, got", 1},
+                    name_of(op));
     return nodes.push({.op = op, .a = x, .out = {1, {s.features()}}});
   }
 
