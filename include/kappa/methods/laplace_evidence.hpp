@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include <kappa/algebra/block_diagonal.hpp>
 #include <kappa/algebra/operations.hpp>
 
 namespace kappa::inline KAPPA_ARCH {
