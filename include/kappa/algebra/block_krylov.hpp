@@ -277,6 +277,7 @@ std::optional<certified_eigenpairs<T>> leading_by_krylov(std::size_t n, T const*
     look_at = m + wait;
     looked_at = m;
     before = now;
+    if (look_at > n / 3 + block) break;  // even a fast decay would come too late
   }
   return std::nullopt;
 }
@@ -284,7 +285,7 @@ std::optional<certified_eigenpairs<T>> leading_by_krylov(std::size_t n, T const*
 /// When the Krylov method is worth a try. LAPACK's reduction to tridiagonal form takes n³ and little else up to a few
 /// hundred rows, where the method's many small steps do not pay; for larger n the method wants some 6 to 12 blocks, and
 /// more dimensions than a third of n when k is large. Measured: docs/performance.md, `bench/run/growth`.
-constexpr bool krylov_pays(std::size_t n, std::size_t k) { return n >= 256 + 24 * k; }
+constexpr bool krylov_pays(std::size_t n, std::size_t k) { return n >= 208 + 20 * k; }
 
 }  // namespace detail
 

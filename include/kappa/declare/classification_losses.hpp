@@ -14,9 +14,14 @@ namespace kappa::inline KAPPA_ARCH {
 
 namespace detail {
 template <class T>
-T log_sum_exp(std::span<T const> f) {
+T largest(std::span<T const> f) {
   T top = f[0];
   for (T v : f) top = v > top ? v : top;
+  return top;
+}
+template <class T>
+T log_sum_exp(std::span<T const> f) {
+  T const top = largest(f);
   T total = 0;
   for (T v : f) total += std::exp(v - top);
   return top + std::log(total);
@@ -40,8 +45,11 @@ struct cross_entropy_t : loss_tag {
   }
   template <class T>
   static void probabilities(std::span<T const> f, std::span<T> p) {
-    T const normaliser = detail::log_sum_exp(f);
-    for (std::size_t c = 0; c < f.size(); ++c) p[c] = std::exp(f[c] - normaliser);
+    T const top = detail::largest(f);
+    T total = 0;
+    for (std::size_t c = 0; c < f.size(); ++c) total += p[c] = std::exp(f[c] - top);
+    T const share = 1 / total;
+    for (T& v : p) v *= share;
   }
   template <class T>
   static void gradient(std::span<T const> f, target<T> y, std::span<T> g) {
@@ -59,10 +67,16 @@ struct cross_entropy_t : loss_tag {
   static void root(std::span<T const> f, target<T>, std::span<T> s) {
     auto const outputs = f.size();
     auto const last = outputs - 1;
-    T const normaliser = detail::log_sum_exp(f);
-    T const tau_last = std::exp((f[last] - normaliser) / 2);
     auto const tau = [&](std::size_t k) -> T& { return s[k * outputs + last]; };  // until the last row is due
-    for (std::size_t k = 0; k < last; ++k) tau(k) = std::exp((f[k] - normaliser) / 2);
+    T const top = detail::largest(f);
+    T tau_last = std::exp((f[last] - top) / 2), total = tau_last * tau_last;
+    for (std::size_t k = 0; k < last; ++k) {
+      tau(k) = std::exp((f[k] - top) / 2);
+      total += tau(k) * tau(k);
+    }
+    T const share = 1 / std::sqrt(total);
+    tau_last *= share;
+    for (std::size_t k = 0; k < last; ++k) tau(k) *= share;
     for (std::size_t k = 0; k < last; ++k) {
       T const shared = -tau(k) / (1 + tau_last);
       for (std::size_t c = 0; c < last; ++c) s[k * outputs + c] = shared * tau(c) * tau(c);

@@ -140,7 +140,7 @@ inline double batch_rescale(double scale, std::size_t samples, double curvature_
 /// as long (`bench/run/growth`).
 template <real T>
 bool cheaper_by_pairs(layer_vectors<T> const& v, layer_vectors<T> const& g, std::size_t k) {
-  constexpr double inner_product = 56, vector = 25, direction = 15;
+  constexpr double inner_product = 56, vector = 8, direction = 8;
   auto const count = [](std::size_t n) { return static_cast<double>(n); };
   double by_pairs = 2 * count(k * v.columns() * g.samples), by_directions = 0;
   for (auto const& l : v.layers) {

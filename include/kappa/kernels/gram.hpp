@@ -86,9 +86,10 @@ struct mirrored_panels {
   static constexpr bool changes = false;
   T* m;
   std::size_t ld, begin, end, parts;
+  int together;  // neighbours that go to the same thread: two threads write into the cache lines where panels meet
 
   bool wants(int panel) const {
-    std::size_t const at = static_cast<std::size_t>(panel) % (2 * parts);
+    std::size_t const at = static_cast<std::size_t>(panel / together) % (2 * parts);
     std::size_t const part = at < parts ? at : 2 * parts - 1 - at;
     return begin <= part && part < end;
   }
@@ -129,9 +130,10 @@ void second_moment(std::size_t rows, T const* x, T scale, T* m, bool homogeneous
     std::size_t const work = rows * static_cast<std::size_t>(D) * static_cast<std::size_t>(D) / 2;
     std::size_t const parts =
         std::min({static_cast<std::size_t>(threads()), 1 + (work >> 20), static_cast<std::size_t>(columns::count)});
+    int const together = std::max(1, columns::count / (8 * static_cast<int>(parts)));
     parallel_ranges(parts, 1, 1, [&](std::size_t begin, std::size_t end) {
       multiply_transposed<T, D, D, true>(rows, x, x, m, order, scale, 0, columns::count, add,
-                                         detail::mirrored_panels<T>{m, order, begin, end, parts});
+                                         detail::mirrored_panels<T>{m, order, begin, end, parts, together});
     });
     if (homogeneous) {
       detail::append_one<T, D>(rows, x, scale, m, add);
