@@ -18,6 +18,7 @@ TEST_CASE("norms by their definitions") {
   check_layer<group_norm<1, norm_epsilon<1, 100>>, 5, 3>({.every_input = true});
   check_layer<group_norm<2, no_bias>, 6>({.every_input = true});
   check_layer<instance_norm<no_parameters>, 2, 3, 2>({.every_input = true});
+  check_layer<group_norm<2>, 35, 4>({.every_input = true});  // more rows than are summed at once
 }
 
 TEST_CASE("pooling by its definition") {

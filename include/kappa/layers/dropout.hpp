@@ -50,7 +50,7 @@ struct dropout_rule {
     std::uint64_t const of_sample = counter_random(s.side.seed, s.sample).bits();
     counter_random random(of_sample, static_cast<std::uint64_t>(s.place));
     T const kept = static_cast<T>(of) / static_cast<T>(of - dropped);
-    for (int e = 0; e < s.in.size(); ++e) s.scratch[e] = random.uniform() * of < dropped ? T(0) : kept;
+    for (int e = 0; e < s.in.size(); ++e) s.scratch[e] = kept * static_cast<T>(random.uniform() * of >= dropped);
   }
 };
 

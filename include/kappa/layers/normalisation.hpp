@@ -4,6 +4,7 @@
 /// z = (x - μ) / √(σ² + ε), and gives every feature a scale and a shift of its own, y = γ z + β.
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <type_traits>
@@ -90,16 +91,17 @@ struct mixes_positions {};
 template <norm_kind Kind>
 struct norm_rule : std::conditional_t<Kind == norm_kind::group, mixes_positions, keeps_its_positions> {
   static constexpr bool centred = Kind != norm_kind::rms;
+  static constexpr bool by_groups = Kind == norm_kind::group;
   static constexpr char const* name = Kind == norm_kind::layer ? "layer_norm"
                                       : Kind == norm_kind::rms ? "rms_norm"
                                                                : "group_norm";
 
   static constexpr layer_fault fault_of(shape const& in, layer_settings const& s) {
     if (s[0] < 1 || s[1] < 1) return {"wants a positive epsilon, not", s[0], "over", s[1]};
-    if (Kind == norm_kind::group && (s[4] < 1 || in.features() % s[4] != 0))
+    if (by_groups && (s[4] < 1 || in.features() % s[4] != 0))
       return {"wants groups that divide its channels: groups", s[4], "and channels", in.features()};
-    block_of_norm const b(in, s);
-    if (centred && b.size() < 2) return {"wants to normalise over", 2, "elements or more and has", b.size()};
+    if (centred && block_size(in, s) < 2)
+      return {"wants to normalise over", 2, "elements or more and has", block_size(in, s)};
     return {};
   }
   static constexpr shape output(shape const& in, layer_settings const&) { return in; }
@@ -107,211 +109,220 @@ struct norm_rule : std::conditional_t<Kind == norm_kind::group, mixes_positions,
   static constexpr double initial_mean(shape const& in, layer_settings const& s, int index) {
     return s[2] != 0 && index < in.features() ? 1 : 0;
   }
-  /// z, a tangent of z, and a one for each feature where there is no scale.
-  static constexpr std::size_t scratch(shape const& in, layer_settings const& s) {
-    return static_cast<std::size_t>(2 * in.size() + block_of_norm(in, s).count + in.features());
+  /// z, a tangent of z, one number after the other of each block, and two rows.
+  static constexpr std::size_t scratch(shape const& in, layer_settings const&) {
+    return static_cast<std::size_t>(2 * in.size() + per_block * blocks_of(in) + 2 * in.features());
   }
 
   template <class T>
   static void apply(site<T> const& s, T const* x, T* y) {
-    rooms<T> const r(s);
-    standardise(s, r, x);
-    affine(s, r.z, r.gain, r.shift, y);
+    room<T> const r(s);
+    standardise(r, x);
+    affine(r, r.z, r.shift, y);
   }
 
   template <class T>
   static void push(site<T> const& s, T const* x, T const* dx, T* dy) {
-    rooms<T> const r(s);
-    standardise(s, r, x);
-    tangent(s, r, dx, r.dz);
-    affine(s, r.dz, r.gain, static_cast<T const*>(nullptr), dy);
-    if (r.d_gain != nullptr || r.d_shift != nullptr)
-      each_row(s.in, [&](int at) {
-        int const features = s.in.features();
-        if (r.d_gain != nullptr) store(true, features, dy + at, [&](int c) { return r.d_gain[c] * r.z[at + c]; });
-        if (r.d_shift != nullptr) store(true, features, dy + at, [&](int c) { return r.d_shift[c]; });
-      });
+    room<T> const r(s);
+    standardise(r, x);
+    tangent(r, dx);
+    affine(r, r.dz, static_cast<T const*>(nullptr), dy);
+    if (r.d_gain != nullptr)
+      r.rows([&](int at) { store(true, r.features, dy + at, [&](int c) { return r.d_gain[c] * r.z[at + c]; }); });
+    if (r.d_shift != nullptr)
+      r.rows([&](int at) { store(true, r.features, dy + at, [&](int c) { return r.d_shift[c]; }); });
   }
 
   template <class T>
   static void pull(site<T> const& s, T const* x, int count, T const* g, T* gx, bool adds) {
-    rooms<T> const r(s);
-    standardise(s, r, x);
-    for (int k = 0; k < count; ++k, g += s.in.size(), gx += s.in.size())
-      for (int b = 0; b < r.block.count; ++b) project(r, b, r.gain, g, gx, adds);
+    room<T> const r(s);
+    standardise(r, x);
+    for (int k = 0; k < count; ++k, g += r.size, gx += r.size) project(r, r.gain, g, gx, adds);
   }
 
   template <class T>
   static void push_pull(site<T> const& s, T const* x, T const* dx, T const* g, T* gx) {
-    rooms<T> const r(s);
-    standardise(s, r, x);
-    if (r.d_gain != nullptr)
-      for (int b = 0; b < r.block.count; ++b) project(r, b, r.d_gain, g, gx, true);
+    room<T> const r(s);
+    standardise(r, x);
+    if (r.d_gain != nullptr) project(r, r.d_gain, g, gx, true);
     if (dx == nullptr) return;
-    tangent(s, r, dx, r.dz);
+    tangent(r, dx);
     // With P h = s (h - mean h - z mean(z h)), dP h = -s mean(z dx) P h - s (dz mean(z h) + z mean(dz h)).
-    for (int b = 0; b < r.block.count; ++b) {
-      auto const h = [&](int i, int c) { return r.gain[c] * g[i]; };
-      T const n = static_cast<T>(r.block.size()), inverse = r.inverse[b];
-      T const mean = centred ? r.sum(b, h) / n : T(0);
-      T const along_z = r.sum(b, [&](int i, int c) { return r.z[i] * h(i, c); }) / n;
-      T const along_dz = r.sum(b, [&](int i, int c) { return r.dz[i] * h(i, c); }) / n;
-      T const stretch = inverse * r.sum(b, [&](int i, int) { return r.z[i] * dx[i]; }) / n;
-      r.block.rows_of(b, [&](int at, int feature, int columns) {
-        store(true, columns, gx + at, [&](int c) {
-          T const z = r.z[at + c];
-          T const projected = r.gain[feature + c] * g[at + c] - mean - z * along_z;
-          return -inverse * (stretch * projected + r.dz[at + c] * along_z + z * along_dz);
-        });
-      });
-    }
+    auto const h = [&](int i, int c) { return r.gain[c] * g[i]; };
+    T *const mean = r.block(1), *const along_z = r.block(2), *const along_dz = r.block(3), *const stretch = r.block(4);
+    r.means(mean, {r.inverse}, [&](int i, int c, auto const&) { return h(i, c); });
+    r.means(along_z, {r.inverse}, [&](int i, int c, auto const&) { return h(i, c) * r.z[i]; });
+    r.means(along_dz, {r.inverse}, [&](int i, int c, auto const&) { return h(i, c) * r.dz[i]; });
+    r.means(stretch, {r.inverse}, [&](int i, int, auto const& v) { return v[0] * dx[i] * r.z[i]; });
+    r.each(true, gx, {r.inverse, mean, along_z, along_dz, stretch}, [&](int i, int c, auto const& v) {
+      T const projected = h(i, c) - (centred ? v[1] : T(0)) - r.z[i] * v[2];
+      return -v[0] * (v[4] * projected + r.dz[i] * v[2] + r.z[i] * v[3]);
+    });
   }
 
   template <class T>
   static void weigh(site<T> const& s, T const* x, int count, T const* g, T* w) {
-    rooms<T> const r(s);
-    if (s.set[2] != 0) standardise(s, r, x);
+    room<T> const r(s);
+    bool const scales = s.set[2] != 0, shifts = s.set[3] != 0;
+    if (scales) standardise(r, x);
     int const own = parameters(s.in, s.set);
-    for (int k = 0; k < count; ++k, g += s.in.size(), w += own) {
+    for (int k = 0; k < count; ++k, g += r.size, w += own) {
       std::fill_n(w, own, T(0));
-      add_products(s, r.z, g, w);
+      T* const of_shift = scales ? w + r.features : w;
+      r.rows([&](int at) {
+        if (scales) store(true, r.features, w, [&](int c) { return g[at + c] * r.z[at + c]; });
+        if (shifts) store(true, r.features, of_shift, [&](int c) { return g[at + c]; });
+      });
     }
   }
 
   template <class T>
   static void push_weigh(site<T> const& s, T const* x, T const* dx, T const* g, T* w) {
     if (dx == nullptr || s.set[2] == 0) return;
-    rooms<T> const r(s);
-    standardise(s, r, x);
-    tangent(s, r, dx, r.dz);
-    int const features = s.in.features();
-    each_row(s.in, [&](int at) { store(true, features, w, [&](int c) { return g[at + c] * r.dz[at + c]; }); });
+    room<T> const r(s);
+    standardise(r, x);
+    tangent(r, dx);
+    r.rows([&](int at) { store(true, r.features, w, [&](int c) { return g[at + c] * r.dz[at + c]; }); });
   }
 
  private:
-  /// Where the elements of a block lie: `rows` runs of `columns`.
-  struct block_of_norm {
-    int count, rows, columns, stride, step;
-    bool by_groups;
+  static constexpr int per_block = 5;
+  /// How many elements are standardised together.
+  static constexpr int block_size(shape const& in, layer_settings const& s) {
+    return by_groups ? in.size() / s[4] : in.features();
+  }
+  /// How many places a number of each block takes: a block is a position, or a group, whose number stands at every one
+  /// of its channels, so that loops over channels read it in order.
+  static constexpr int blocks_of(shape const& in) { return by_groups ? in.features() : in.positions(); }
 
-    constexpr block_of_norm(shape const& in, layer_settings const& s)
-        : count(Kind == norm_kind::group ? s[4] : in.positions()),
-          rows(Kind == norm_kind::group ? in.positions() : 1),
-          columns(Kind == norm_kind::group ? in.features() / s[4] : in.features()),
-          stride(in.features()),
-          step(columns),
-          by_groups(Kind == norm_kind::group) {}
-    constexpr int size() const { return rows * columns; }
-    /// f(offset of a run, its first feature, its length).
-    template <class F>
-    void rows_of(int b, F&& f) const {
-      for (int r = 0; r < rows; ++r) f(b * step + r * stride, by_groups ? b * columns : 0, columns);
-    }
-  };
-
-  /// The scratch and the parameters of a site; null where there are none.
+  /// A site's scratch and parameters, null where there are none, and the loops over it.
   template <class T>
-  struct rooms {
-    block_of_norm block;
-    T *z, *dz, *inverse;
+  struct room {
+    int features, size, blocks, groups;
+    T epsilon, per_element;
+    T *z, *dz, *inverse, *part;
     T const* gain;
     T const *shift = nullptr, *d_gain = nullptr, *d_shift = nullptr;
 
-    explicit rooms(site<T> const& s)
-        : block(s.in, s.set), z(s.scratch), dz(z + s.in.size()), inverse(dz + s.in.size()), gain(s.theta) {
-      int const features = s.in.features(), before_shift = s.set[2] != 0 ? features : 0;
+    explicit room(site<T> const& s)
+        : features(s.in.features()),
+          size(s.in.size()),
+          blocks(blocks_of(s.in)),
+          groups(s.set[4]),
+          epsilon(static_cast<T>(s.set[0]) / static_cast<T>(s.set[1])),
+          per_element(T(1) / static_cast<T>(block_size(s.in, s.set))),
+          z(s.scratch),
+          dz(z + size),
+          inverse(dz + size),
+          part(inverse + per_block * blocks),
+          gain(s.theta) {
+      int const before_shift = s.set[2] != 0 ? features : 0;
       if (s.set[3] != 0) shift = s.theta + before_shift;
       if (s.direction != nullptr && s.set[2] != 0) d_gain = s.direction;
       if (s.direction != nullptr && s.set[3] != 0) d_shift = s.direction + before_shift;
       if (s.set[2] == 0) {
-        T* const ones = inverse + block.count;
+        T* const ones = part + features;
         std::fill_n(ones, features, T(1));
         gain = ones;
       }
     }
-    /// Σ f(element, feature) over a block.
+    /// Number k of each block; number 0 is the inverse deviation.
+    T* block(int k) const { return inverse + k * blocks; }
+
     template <class F>
-    T sum(int b, F&& f) const {
-      T total = 0;
-      block.rows_of(b, [&](int at, int feature, int columns) {
-        total += lane_sum<T>(columns, [&](int c) { return f(at + c, feature + c); });
-      });
-      return total;
+    void rows(F&& f) const {
+      for (int at = 0; at < size; at += features) f(at);
+    }
+    /// to_i (+)= f(i, its feature, the numbers of its block).
+    template <std::size_t N, class F>
+    void each(bool adds, T* to, T const* const (&numbers)[N], F&& f) const {
+      for (int at = 0, row = 0; at < size; at += features, ++row) {
+        if constexpr (by_groups) {
+          store(adds, features, to + at, [&](int c) { return f(at + c, c, taken(numbers, c)); });
+        } else {
+          store(adds, features, to + at, [&, v = taken(numbers, row)](int c) { return f(at + c, c, v); });
+        }
+      }
+    }
+    /// The mean over each block of f(element, its feature, the numbers of its block).
+    template <std::size_t N, class F>
+    void means(T* to, T const* const (&numbers)[N], F&& f) const {
+      if constexpr (by_groups) {
+        constexpr int together = 32;  // rows whose sum is taken before it meets the others': rounding errors stay small
+        std::fill_n(to, features, T(0));
+        for (int first = 0; first < size; first += together * features) {
+          std::fill_n(part, features, T(0));
+          for (int at = first; at < std::min(size, first + together * features); at += features)
+            store(true, features, part, [&](int c) { return f(at + c, c, taken(numbers, c)); });
+          store(true, features, to, [&](int c) { return part[c]; });
+        }
+        int const channels = features / groups;
+        for (T* group = to; group != to + features; group += channels) {
+          T const total = lane_sum<T>(channels, [&](int c) { return group[c]; });
+          std::fill_n(group, channels, total * per_element);
+        }
+      } else {
+        for (int at = 0, row = 0; at < size; at += features, ++row)
+          to[row] =
+              per_element * lane_sum<T>(features, [&, v = taken(numbers, row)](int c) { return f(at + c, c, v); });
+      }
+    }
+
+   private:
+    template <std::size_t N>
+    static std::array<T, N> taken(T const* const (&numbers)[N], int i) {
+      std::array<T, N> v;
+      for (std::size_t k = 0; k < N; ++k) v[k] = numbers[k][i];
+      return v;
     }
   };
 
-  template <class F>
-  static void each_row(shape const& in, F&& f) {
-    for (int at = 0; at < in.size(); at += in.features()) f(at);
-  }
-
   /// z and the inverse deviations, the variance from the differences to the mean.
   template <class T>
-  static void standardise(site<T> const& s, rooms<T> const& r, T const* x) {
-    T const epsilon = static_cast<T>(s.set[0]) / static_cast<T>(s.set[1]);
-    T const n = static_cast<T>(r.block.size());
-    for (int b = 0; b < r.block.count; ++b) {
-      T const mean = centred ? r.sum(b, [&](int i, int) { return x[i]; }) / n : T(0);
-      T const variance = r.sum(b, [&](int i, int) { return (x[i] - mean) * (x[i] - mean); }) / n;
-      T const inverse = 1 / std::sqrt(variance + epsilon);
-      r.inverse[b] = inverse;
-      r.block.rows_of(b, [&](int at, int, int columns) {
-        store(false, columns, r.z + at, [&](int c) { return (x[at + c] - mean) * inverse; });
-      });
-    }
+  static void standardise(room<T> const& r, T const* x) {
+    T *const mean = r.block(1), *const variance = r.block(2);
+    std::fill_n(mean, r.blocks, T(0));
+    if (centred) r.means(mean, {mean}, [&](int i, int, auto const&) { return x[i]; });
+    r.means(variance, {mean}, [&](int i, int, auto const& v) { return (x[i] - v[0]) * (x[i] - v[0]); });
+    for (int b = 0; b < r.blocks; ++b) r.inverse[b] = 1 / std::sqrt(variance[b] + r.epsilon);
+    r.each(false, r.z, {r.inverse, mean}, [&](int i, int, auto const& v) { return (x[i] - v[1]) * v[0]; });
   }
 
-  /// to (+)= s (h - mean h - z mean(z h)) on block b, h = gain g.
+  /// to (+)= s (h - mean h - z mean(z h)), h = gain g.
   template <class T>
-  static void project(rooms<T> const& r, int b, T const* gain, T const* g, T* to, bool adds) {
-    T const n = static_cast<T>(r.block.size()), inverse = r.inverse[b];
-    T const mean = centred ? r.sum(b, [&](int i, int c) { return gain[c] * g[i]; }) / n : T(0);
-    T const along_z = r.sum(b, [&](int i, int c) { return gain[c] * g[i] * r.z[i]; }) / n;
-    r.block.rows_of(b, [&](int at, int feature, int columns) {
-      store(adds, columns, to + at,
-            [&](int c) { return inverse * (gain[feature + c] * g[at + c] - mean - r.z[at + c] * along_z); });
-    });
+  static void project(room<T> const& r, T const* gain, T const* g, T* to, bool adds) {
+    T *const mean = r.block(1), *const along_z = r.block(2);
+    std::fill_n(mean, r.blocks, T(0));
+    if (centred) r.means(mean, {r.inverse}, [&](int i, int c, auto const&) { return gain[c] * g[i]; });
+    r.means(along_z, {r.inverse}, [&](int i, int c, auto const&) { return gain[c] * g[i] * r.z[i]; });
+    r.each(adds, to, {r.inverse, mean, along_z},
+           [&](int i, int c, auto const& v) { return v[0] * (gain[c] * g[i] - v[1] - r.z[i] * v[2]); });
   }
 
   /// dz = s (dx - mean dx - z mean(z dx)); zero along a null dx.
   template <class T>
-  static void tangent(site<T> const& s, rooms<T> const& r, T const* dx, T* dz) {
+  static void tangent(room<T> const& r, T const* dx) {
     if (dx == nullptr) {
-      std::fill_n(dz, s.in.size(), T(0));
+      std::fill_n(r.dz, r.size, T(0));
       return;
     }
-    T const n = static_cast<T>(r.block.size());
-    for (int b = 0; b < r.block.count; ++b) {
-      T const inverse = r.inverse[b];
-      T const mean = centred ? r.sum(b, [&](int i, int) { return dx[i]; }) / n : T(0);
-      T const along_z = r.sum(b, [&](int i, int) { return dx[i] * r.z[i]; }) / n;
-      r.block.rows_of(b, [&](int at, int, int columns) {
-        store(false, columns, dz + at, [&](int c) { return inverse * (dx[at + c] - mean - r.z[at + c] * along_z); });
-      });
-    }
+    T *const mean = r.block(1), *const along_z = r.block(2);
+    std::fill_n(mean, r.blocks, T(0));
+    if (centred) r.means(mean, {r.inverse}, [&](int i, int, auto const&) { return dx[i]; });
+    r.means(along_z, {r.inverse}, [&](int i, int, auto const&) { return dx[i] * r.z[i]; });
+    r.each(false, r.dz, {r.inverse, mean, along_z},
+           [&](int i, int, auto const& v) { return v[0] * (dx[i] - v[1] - r.z[i] * v[2]); });
   }
 
   /// y = gain v + shift.
   template <class T>
-  static void affine(site<T> const& s, T const* v, T const* gain, T const* shift, T* y) {
-    int const features = s.in.features();
-    each_row(s.in, [&](int at) {
+  static void affine(room<T> const& r, T const* v, T const* shift, T* y) {
+    r.rows([&](int at) {
       if (shift != nullptr) {
-        store(false, features, y + at, [&](int c) { return gain[c] * v[at + c] + shift[c]; });
+        store(false, r.features, y + at, [&](int c) { return r.gain[c] * v[at + c] + shift[c]; });
       } else {
-        store(false, features, y + at, [&](int c) { return gain[c] * v[at + c]; });
+        store(false, r.features, y + at, [&](int c) { return r.gain[c] * v[at + c]; });
       }
-    });
-  }
-
-  /// w += (Σ g z, Σ g) over positions, as far as there are a scale and a shift.
-  template <class T>
-  static void add_products(site<T> const& s, T const* z, T const* g, T* w) {
-    int const features = s.in.features();
-    T* const of_shift = s.set[2] != 0 ? w + features : w;
-    each_row(s.in, [&](int at) {
-      if (s.set[2] != 0) store(true, features, w, [&](int c) { return g[at + c] * z[at + c]; });
-      if (s.set[3] != 0) store(true, features, of_shift, [&](int c) { return g[at + c]; });
     });
   }
 };

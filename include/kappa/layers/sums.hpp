@@ -25,9 +25,9 @@ T lane_sum(int n, F&& f) {
   return total;
 }
 
-/// to_i = f(i), or added to it.
+/// to_i = f(i), or added to it; f does not read what `to` points at.
 template <class T, class F>
-void store(bool adds, int n, T* to, F&& f) {
+void store(bool adds, int n, T* __restrict to, F&& f) {
   if (adds) {
     for (int i = 0; i < n; ++i) to[i] += f(i);
   } else {
