@@ -66,6 +66,7 @@ TEST_CASE("attention: the core") {
   check_layer<attention_core<>, 4, 6>(c);
   check_layer<attention_core<heads<3>>, 5, 18>(c);
   check_layer<attention_core<heads<2>>, 3, 6>(c);  // heads of one feature
+  check_layer<attention_core<causal>, 19, 57>();   // more of both than a register tile
   c.every_input = false;                           // the only score of one position does not matter
   check_layer<attention_core<heads<2>>, 1, 12>(c);
   check_layer<attention_core<heads<2>, causal>, 5, 12>();

@@ -12,6 +12,8 @@
 #include <kappa/declare/layers.hpp>
 #include <kappa/declare/term.hpp>
 #include <kappa/declare/text.hpp>
+#include <kappa/layers/rows.hpp>
+#include <kappa/layers/sums.hpp>
 
 namespace kappa {
 
@@ -98,49 +100,37 @@ struct attention_rule {
   }
   static constexpr std::size_t scratch(shape const& in, layer_settings const& s) {
     auto const t = static_cast<std::size_t>(in.extent[0]), e = static_cast<std::size_t>(in.features() / 3 / s[0]);
-    return t * t + 4 * t * e + 5 * t;
+    return 3 * t * pitch_of(t) + 4 * t * e + 2 * t;
   }
 
   template <class T>
   static void apply(site<T> const& s, T const* x, T* y) {
-    for (std::size_t h = 0; h < static_cast<std::size_t>(s.set[0]); ++h) {
-      head<T> const a(s, h);
-      T* const keys = s.scratch;
-      T* const p = keys + a.positions * a.size;
-      a.transpose(a.key(x, 0), keys);
-      for (std::size_t i = 0; i < a.positions; ++i) {
-        T* const y_i = a.result(y, i);
-        std::fill_n(y_i, a.size, T(0));
-        if (!a.probabilities(a.query(x, i), keys, i, p)) continue;
-        for (std::size_t j = 0; j < a.reach(i); ++j) add(a.size, p[j], a.value(x, j), y_i);
-      }
-    }
+    std::fill_n(y, s.out.size(), T(0));
+    over_heads(s, [&](head<T> const& a, T* free) {
+      T* const keys = a.transposed(a.key(x, 0), free);
+      T* const p = free;
+      for (std::size_t i = 0; i < a.positions; ++i)
+        if (a.probabilities(a.query(x, i), keys, i, p)) a.take(i, p, a.value(x, 0), a.result(y, i));
+    });
   }
 
   template <class T>
   static void push(site<T> const& s, T const* x, T const* dx, T* dy) {
     std::fill_n(dy, s.out.size(), T(0));
     if (dx == nullptr) return;
-    for (std::size_t h = 0; h < static_cast<std::size_t>(s.set[0]); ++h) {
-      head<T> const a(s, h);
-      std::size_t const n = a.positions;
-      T* const keys = s.scratch;
-      T* const d_keys = keys + n * a.size;
-      T* const p = d_keys + n * a.size;
-      T* const ds = p + n;
-      a.transpose(a.key(x, 0), keys);
-      a.transpose(a.key(dx, 0), d_keys);
-      for (std::size_t i = 0; i < n; ++i) {
+    over_heads(s, [&](head<T> const& a, T* free) {
+      T* const keys = a.transposed(a.key(x, 0), free);
+      T* const d_keys = a.transposed(a.key(dx, 0), free);
+      T* const p = free;
+      T* const dp = p + a.positions;
+      for (std::size_t i = 0; i < a.positions; ++i) {
         if (!a.probabilities(a.query(x, i), keys, i, p)) continue;
-        a.tangent_scores(a.query(x, i), a.query(dx, i), keys, d_keys, i, ds);
-        centre(a.reach(i), p, ds);
-        T* const dy_i = a.result(dy, i);
-        for (std::size_t j = 0; j < a.reach(i); ++j) {
-          add(a.size, ds[j], a.value(x, j), dy_i);
-          add(a.size, p[j], a.value(dx, j), dy_i);
-        }
+        a.tangent_scores(a.query(x, i), a.query(dx, i), keys, d_keys, i, dp);
+        a.centre(i, p, dp);
+        a.take(i, dp, a.value(x, 0), a.result(dy, i));
+        a.take(i, p, a.value(dx, 0), a.result(dy, i));
       }
-    }
+    });
   }
 
   template <class T>
@@ -148,101 +138,93 @@ struct attention_rule {
     auto const below = static_cast<std::size_t>(s.in.size()), above = static_cast<std::size_t>(s.out.size());
     auto const vectors = static_cast<std::size_t>(count);
     if (!adds) std::fill_n(gx, vectors * below, T(0));
-    for (std::size_t h = 0; h < static_cast<std::size_t>(s.set[0]); ++h) {
-      head<T> const a(s, h);
-      std::size_t const n = a.positions;
-      T* const all = s.scratch;  // the probabilities, [n, n]
-      T* const keys = all + n * n;
-      T* const values = keys + n * a.size;
-      T* const r = values + n * a.size;
-      a.transpose(a.key(x, 0), keys);
-      a.transpose(a.value(x, 0), values);
-      for (std::size_t i = 0; i < n; ++i) a.probabilities(a.query(x, i), keys, i, all + i * n);
-      for (std::size_t k = 0; k < vectors; ++k) {
-        T* const to = gx + k * below;
+    over_heads(s, [&](head<T> const& a, T* free) {
+      std::size_t const n = a.positions, pitch = a.pitch;
+      T* const keys = a.transposed(a.key(x, 0), free);
+      T* const values = a.transposed(a.value(x, 0), free);
+      T* const p = free;           // of all positions, [n, n]
+      T* const r = p + n * pitch;  // the adjoints of their scores
+      for (std::size_t i = 0; i < n; ++i)
+        if (!a.probabilities(a.query(x, i), keys, i, p + i * pitch)) std::fill_n(p + i * pitch, n, T(0));
+      for (std::size_t k = 0; k < vectors; ++k, g += above, gx += below) {
         for (std::size_t i = 0; i < n; ++i) {
-          if (!a.valid(i)) continue;
-          T const* const p = all + i * n;
-          T const* const g_i = a.result(g + k * above, i);
-          a.products(g_i, values, i, T(1), r);
-          centre(a.reach(i), p, r);
-          a.spread(i, p, r, g_i, a.query(x, i), x, to);
+          a.products(a.result(g, i), values, i, r + i * pitch);
+          a.centre(i, p + i * pitch, r + i * pitch);
+          a.scale(i, r + i * pitch);
+          a.take(i, r + i * pitch, a.key(x, 0), a.query(gx, i));
+        }
+        for (std::size_t j = 0; j < n; ++j) {
+          a.send(j, r, a.query(x, 0), 3 * a.width, a.key(gx, j));
+          a.send(j, p, a.result(g, 0), a.width, a.value(gx, j));
         }
       }
-    }
+      g -= vectors * above;
+      gx -= vectors * below;
+    });
   }
 
   template <class T>
   static void push_pull(site<T> const& s, T const* x, T const* dx, T const* g, T* gx) {
     if (dx == nullptr) return;
-    for (std::size_t h = 0; h < static_cast<std::size_t>(s.set[0]); ++h) {
-      head<T> const a(s, h);
-      std::size_t const n = a.positions, block = n * a.size;
-      T* const keys = s.scratch;
-      T* const d_keys = keys + block;
-      T* const values = d_keys + block;
-      T* const d_values = values + block;
-      T* const p = d_values + block;
-      T* const dp = p + n;
-      T* const r = dp + n;
-      T* const dr = r + n;
-      a.transpose(a.key(x, 0), keys);
-      a.transpose(a.key(dx, 0), d_keys);
-      a.transpose(a.value(x, 0), values);
-      a.transpose(a.value(dx, 0), d_values);
+    over_heads(s, [&](head<T> const& a, T* free) {
+      std::size_t const n = a.positions, pitch = a.pitch;
+      T* const keys = a.transposed(a.key(x, 0), free);
+      T* const d_keys = a.transposed(a.key(dx, 0), free);
+      T* const values = a.transposed(a.value(x, 0), free);
+      T* const d_values = a.transposed(a.value(dx, 0), free);
+      T* const all_dp = free;
+      T* const all_r = all_dp + n * pitch;
+      T* const all_dr = all_r + n * pitch;
+      T* const p = all_dr + n * pitch;
       for (std::size_t i = 0; i < n; ++i) {
-        if (!a.probabilities(a.query(x, i), keys, i, p)) continue;
-        std::size_t const end = a.reach(i);
-        T const* const g_i = a.result(g, i);
-        a.tangent_scores(a.query(x, i), a.query(dx, i), keys, d_keys, i, dp);
-        centre(end, p, dp);
-        a.products(g_i, values, i, T(1), r);
-        a.products(g_i, d_values, i, T(1), dr);
-        // s̄ = p (r - Σ p r), so ds̄ = dp (r - Σ p r) + p (dr - Σ (dp r + p dr)).
-        T mean = 0, d_mean = 0;
-        for (std::size_t j = 0; j < end; ++j) {
-          mean += p[j] * r[j];
-          d_mean += dp[j] * r[j] + p[j] * dr[j];
+        T* const dp = all_dp + i * pitch;
+        T* const r = all_r + i * pitch;
+        T* const dr = all_dr + i * pitch;
+        if (!a.probabilities(a.query(x, i), keys, i, p)) {
+          for (T* row : {dp, r, dr}) std::fill_n(row, n, T(0));
+          continue;
         }
-        for (std::size_t j = 0; j < end; ++j) {
+        a.tangent_scores(a.query(x, i), a.query(dx, i), keys, d_keys, i, dp);
+        a.centre(i, p, dp);
+        a.products(a.result(g, i), values, i, r);
+        a.products(a.result(g, i), d_values, i, dr);
+        // s̄ = p (r - Σ p r), so ds̄ = dp (r - Σ p r) + p (dr - Σ (dp r + p dr)).
+        T const mean = lane_sum<T>(static_cast<int>(a.reach(i)), [=](int j) { return p[j] * r[j]; });
+        T const d_mean = lane_sum<T>(static_cast<int>(a.reach(i)), [=](int j) { return dp[j] * r[j] + p[j] * dr[j]; });
+        for (std::size_t j = 0; j < a.reach(i); ++j) {
           T const off = r[j] - mean;
           dr[j] = dp[j] * off + p[j] * (dr[j] - d_mean);
           r[j] = p[j] * off;
         }
-        a.spread(i, dp, dr, g_i, a.query(x, i), x, gx);
-        // What else varies is the keys and queries that s̄ is multiplied with.
-        for (std::size_t j = 0; j < end; ++j) {
-          add(a.size, a.factor * r[j], a.key(dx, j), a.query(gx, i));
-          add(a.size, a.factor * r[j], a.query(dx, i), a.key(gx, j));
-        }
+        a.scale(i, r);
+        a.scale(i, dr);
+        a.take(i, dr, a.key(x, 0), a.query(gx, i));
+        a.take(i, r, a.key(dx, 0), a.query(gx, i));
       }
-    }
+      for (std::size_t j = 0; j < n; ++j) {
+        a.send(j, all_dr, a.query(x, 0), 3 * a.width, a.key(gx, j));
+        a.send(j, all_r, a.query(dx, 0), 3 * a.width, a.key(gx, j));
+        a.send(j, all_dp, a.result(g, 0), a.width, a.value(gx, j));
+      }
+    });
   }
 
  private:
-  /// y += a x.
-  template <class T>
-  static void add(std::size_t n, T a, T const* __restrict x, T* __restrict y) {
-    for (std::size_t c = 0; c < n; ++c) y[c] += a * x[c];
-  }
-  /// v_j = p_j (v_j - Σ p v).
-  template <class T>
-  static void centre(std::size_t n, T const* __restrict p, T* __restrict v) {
-    T mean = 0;
-    for (std::size_t j = 0; j < n; ++j) mean += p[j] * v[j];
-    for (std::size_t j = 0; j < n; ++j) v[j] = p[j] * (v[j] - mean);
-  }
+  /// From row to row of a [positions, positions] matrix: not a power of two, whose columns would share a few sets of a
+  /// cache.
+  static constexpr std::size_t pitch_of(std::size_t positions) { return positions + 16; }
 
-  /// One head of one sample: where its vectors lie.
+  /// One head of one sample: where its vectors lie, and sums over what its positions see.
   template <class T>
   struct head {
-    std::size_t positions, width, size, first;
+    std::size_t positions, pitch, width, size, first;
     T factor;
     bool is_causal;
     unsigned char const* mask;
 
     head(site<T> const& s, std::size_t h)
         : positions(static_cast<std::size_t>(s.in.extent[0])),
+          pitch(pitch_of(positions)),
           width(static_cast<std::size_t>(s.out.features())),
           size(width / static_cast<std::size_t>(s.set[0])),
           first(h * size),
@@ -270,50 +252,61 @@ struct attention_rule {
     /// Position i sees those before `reach(i)`.
     std::size_t reach(std::size_t i) const { return is_causal ? i + 1 : positions; }
 
-    /// [positions, size] at `from` to [size, positions].
-    void transpose(T const* from, T* to) const {
+    /// [positions, size] at `from` to [size, positions] at `free`, which moves on.
+    T* transposed(T const* from, T*& free) const {
+      T* const to = free;
       for (std::size_t j = 0; j < positions; ++j)
         for (std::size_t c = 0; c < size; ++c) to[c * positions + j] = from[3 * width * j + c];
+      free += positions * size;
+      return to;
     }
-    /// r_j = a u·v_j for the positions that i sees; v transposed.
-    void products(T const* __restrict u, T const* __restrict v, std::size_t i, T a, T* __restrict r) const {
-      std::size_t const end = reach(i);
-      std::fill_n(r, end, T(0));
-      for (std::size_t c = 0; c < size; ++c) add(end, a * u[c], v + c * positions, r);
+    /// r_j = u·v_j for the positions that i sees; v transposed.
+    void products(T const* u, T const* v, std::size_t i, T* r) const {
+      std::fill_n(r, reach(i), T(0));
+      add_rows(reach(i), size, u, 1, v, positions, r);
+    }
+    void scale(std::size_t i, T* r) const {
+      for (std::size_t j = 0; j < reach(i); ++j) r[j] *= factor;
+    }
+    /// v_j = p_j (v_j - Σ p v): the softmax's derivative, which is its own transpose.
+    void centre(std::size_t i, T const* __restrict p, T* __restrict v) const {
+      T const mean = lane_sum<T>(static_cast<int>(reach(i)), [=](int j) { return p[j] * v[j]; });
+      for (std::size_t j = 0; j < reach(i); ++j) v[j] = p[j] * (v[j] - mean);
     }
     /// The derivatives of the scores of position i.
     void tangent_scores(T const* q, T const* dq, T const* keys, T const* d_keys, std::size_t i, T* ds) const {
-      products(dq, keys, i, factor, ds);
-      for (std::size_t c = 0; c < size; ++c) add(reach(i), factor * q[c], d_keys + c * positions, ds);
+      products(dq, keys, i, ds);
+      add_rows(reach(i), size, q, 1, d_keys, positions, ds);
+      scale(i, ds);
     }
     /// How position i attends to those it sees; false where i is padding.
     bool probabilities(T const* q, T const* keys, std::size_t i, T* p) const {
       if (!valid(i)) return false;
-      products(q, keys, i, factor, p);
+      products(q, keys, i, p);
+      scale(i, p);
       std::size_t const end = reach(i);
       T top = p[i];  // i itself is seen and valid
       for (std::size_t j = 0; j < end; ++j)
         if (valid(j)) top = std::max(top, p[j]);
-      T total = 0;
-      for (std::size_t j = 0; j < end; ++j) {
-        p[j] = valid(j) ? std::exp(p[j] - top) : T(0);
-        total += p[j];
-      }
-      for (std::size_t j = 0; j < end; ++j) p[j] /= total;
+      for (std::size_t j = 0; j < end; ++j) p[j] = valid(j) ? std::exp(p[j] - top) : T(0);
+      T const part = 1 / lane_sum<T>(static_cast<int>(end), [=](int j) { return p[j]; });
+      for (std::size_t j = 0; j < end; ++j) p[j] *= part;
       return true;
     }
-    /// What position i sends to queries, keys and values, given the adjoints `s` of its scores.
-    void spread(std::size_t i, T const* p, T const* s, T const* __restrict g, T const* __restrict q, T const* x,
-                T* gx) const {
-      T* __restrict const gq = query(gx, i);
-      for (std::size_t j = 0; j < reach(i); ++j) {
-        T const a = factor * s[j];
-        add(size, a, key(x, j), gq);
-        add(size, a, q, key(gx, j));
-        add(size, p[j], g, value(gx, j));
-      }
+    /// to += Σ_j a_j x_j over what position i sees; rows of three parts.
+    void take(std::size_t i, T const* a, T const* x, T* to) const { add_rows(size, reach(i), a, 1, x, 3 * width, to); }
+    /// to += Σ_i a_ij x_i over those that see position j; a [positions, pitch].
+    void send(std::size_t j, T const* a, T const* x, std::size_t stride, T* to) const {
+      std::size_t const from = is_causal ? j : 0;
+      add_rows(size, positions - from, a + from * pitch + j, pitch, x + from * stride, stride, to);
     }
   };
+
+  /// Calls f(head, its scratch).
+  template <class T, class F>
+  static void over_heads(site<T> const& s, F&& f) {
+    for (int h = 0; h < s.set[0]; ++h) f(head<T>(s, static_cast<std::size_t>(h)), s.scratch);
+  }
 };
 
 /// A name and what is told apart behind it; no name where there is none.
