@@ -1,7 +1,8 @@
 #pragma once
 /// \file
-/// The layers of modern networks as terms: `#include <kappa/layers.hpp>` beside <kappa/declare.hpp>.
+/// The layers of modern networks as terms: `#include <kappa/layers.hpp>` has the network language too.
 
+#include <kappa/declare.hpp>
 #include <kappa/layers/attention.hpp>
 #include <kappa/layers/axes.hpp>
 #include <kappa/layers/class_token.hpp>
