@@ -6,6 +6,7 @@
 #include <kappa/declare/algebra.hpp>
 #include <kappa/declare/classification_losses.hpp>
 #include <kappa/declare/ignore_index.hpp>
+#include <kappa/declare/concatenate.hpp>
 #include <kappa/declare/label.hpp>
 #include <kappa/declare/layers.hpp>
 #include <kappa/declare/loss.hpp>

@@ -25,3 +25,17 @@ TEST_CASE("both ways to a Gram matrix over positions are taken") {
 }
 
 }  // namespace
+
+TEST_CASE("Gram scratch for a batch serves every smaller batch") {
+  using wide = column_gram<double, 576, 64>;
+  REQUIRE(wide::by_pairs(2, 2, 64));
+  REQUIRE_FALSE(wide::by_pairs(16, 2, 64));
+  std::size_t const room = wide::scratch_elements(16, 2, 64, 2);
+  std::size_t most = 0;
+  for (std::size_t n = 1; n <= 16; ++n) {
+    std::size_t const need = wide::scratch_elements(n, 2, 64, 2);
+    CHECK(need <= room);
+    CHECK(need >= most);
+    most = need;
+  }
+}

@@ -61,16 +61,16 @@ TEST_CASE("a padded sequence is the shorter sequence") {
   batch_side<double> side{};
   side.mask = mask;
   for (double padding : {0.0, 100.0}) {
-    std::vector<double> padded = x;
-    padded.resize(8, padding);
-    auto const p = derive<sequences<4>>(theta, with(padded, goal, side), loss_value, gradient, ggn);
+    std::vector<double> longer = x;
+    longer.resize(8, padding);
+    auto const p = derive<sequences<4>>(theta, with(longer, goal, side), loss_value, gradient, ggn);
     CHECK(p[loss_value] == Approx(q[loss_value]).epsilon(1e-13));
     same(p[gradient], q[gradient]);
     same(eigenvalues(p[ggn]), eigenvalues(q[ggn]));
   }
-  std::vector<double> padded = x;
-  padded.resize(8, 1.0);
-  auto const whole = derive<sequences<4>>(theta, batch(padded, goal), loss_value, gradient, ggn);
+  std::vector<double> longer = x;
+  longer.resize(8, 1.0);
+  auto const whole = derive<sequences<4>>(theta, batch(longer, goal), loss_value, gradient, ggn);
   CHECK(whole[loss_value] != Approx(q[loss_value]).epsilon(1e-3));  // without a mask it is a longer one
 }
 
@@ -82,11 +82,11 @@ TEST_CASE("a padded graph is the smaller graph, and edges are the adjacency") {
   auto const q = derive<graphs<2>>(theta, with(x, goal, side), loss_value, gradient, ggn);
 
   std::vector<unsigned char> const mask{1, 1, 0};
-  std::vector<double> const padded{0.3, -0.7, 1.1, 0.4, 9, 9}, wider{0, 2, 5, 2, 0, 0, 5, 0, 1};
+  std::vector<double> const longer{0.3, -0.7, 1.1, 0.4, 9, 9}, wider{0, 2, 5, 2, 0, 0, 5, 0, 1};
   batch_side<double> wide{};
   wide.mask = mask;
   wide.adjacency = wider;
-  auto const p = derive<graphs<3>>(theta, with(padded, goal, wide), loss_value, gradient, ggn);
+  auto const p = derive<graphs<3>>(theta, with(longer, goal, wide), loss_value, gradient, ggn);
   CHECK(p[loss_value] == Approx(q[loss_value]).epsilon(1e-13));
   same(p[gradient], q[gradient]);
   same(eigenvalues(p[ggn]), eigenvalues(q[ggn]));
@@ -123,7 +123,7 @@ TEST_CASE("separate weights of an attention are the rows of the fused one") {
   CHECK(p[loss_value] == Approx(q[loss_value]).epsilon(1e-13));
   same(p[gradient], permuted(q[gradient]));
   same(eigenvalues(p[ggn]), eigenvalues(q[ggn]));
-  for (std::size_t i : {14, 15}) {  // a softmax does not see the bias of the keys, but that of the queries
+  for (std::size_t i : {14u, 15u}) {  // a softmax does not see the bias of the keys, but that of the queries
     CHECK(std::abs(q[gradient][i]) < 1e-14);
     CHECK(std::abs(q[gradient][i - 2]) > 1e-4);
   }

@@ -188,7 +188,7 @@ struct modified_cross_entropy_t : loss_tag {
   template <class T>
   static T weight(target<T> y) {
     if (!weighted) return T(1);
-    if (y.values.empty()) return class_weight<T>(static_cast<std::size_t>(y.label));
+    if (y.values.empty()) return y.label < 0 ? T(0) : class_weight<T>(static_cast<std::size_t>(y.label));
     T w = 0;
     for (std::size_t c = 0; c < y.values.size(); ++c) w += class_weight<T>(c) * y.values[c];
     return w;

@@ -24,8 +24,8 @@ vector<T> initialise(std::uint64_t seed, double gain = 1.4142135623730951) {
         shape const& in = Network::nodes[static_cast<std::size_t>(n.a)].out;
         for (int i = 0; i < w.size(); ++i) {
           double const deviation = w.layer->initial_deviation(in, n.set, i);
-          theta(static_cast<std::size_t>(w.offset + i)) = static_cast<T>(
-              w.layer->initial_mean(in, n.set, i) + (deviation != 0 ? deviation * random.normal() : 0));
+          theta(static_cast<std::size_t>(w.offset + i)) =
+              static_cast<T>(w.layer->initial_mean(in, n.set, i) + (deviation != 0 ? deviation * random.normal() : 0));
         }
         break;
       }

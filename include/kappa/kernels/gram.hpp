@@ -246,7 +246,7 @@ void add_lower_gram(std::size_t n, T const* x, T* g, T* packed, int most_threads
 template <class T, int In, int Out>
 struct column_gram {
   /// Whether inner products are summed over pairs of positions, Σ_{rr'} (a_r·a_r' + bias)(s_r·s_r'), or the columns
-  /// are formed some outputs at a time: the cheaper one by multiplications.
+  /// are formed some outputs at a time: the cheaper one by multiplications. Pairs, if at all, for the smaller batches.
   static constexpr bool by_pairs(std::size_t n, std::size_t k, std::size_t r) {
     if (r == 1) return true;
     double const in = In, out = Out, nk = static_cast<double>(n * k), p = static_cast<double>(r);
@@ -255,14 +255,22 @@ struct column_gram {
     return pairs <= nk * p * in * out + nk * nk / 2 * in * out;
   }
 
-  /// Elements of scratch `add` needs: the packed operands, and for each thread a block of samples' rows.
+  /// Elements of scratch `add` needs for n samples or fewer: the packed operands, and for each thread a block of
+  /// samples' rows; by the way that a smaller batch takes when it needs more.
   static constexpr std::size_t scratch_elements(std::size_t n, std::size_t k, std::size_t r, int threads) {
     using detail::padded;
     std::size_t const nk = n * k;
-    if (by_pairs(n, k, r))
-      return padded<T>(n * r) * In + padded<T>(nk * r) * Out +
-             static_cast<std::size_t>(threads) * per_thread(n, k, r).total();
-    return std::max(nk * chunk_depth + padded<T>(nk) * chunk_depth, nk * Out + padded<T>(nk) * Out);
+    std::size_t few = 0, many = n + 1;  // pairs for `few` samples, not for `many`
+    if (by_pairs(n, k, r)) few = n;
+    while (few < n && many - few > 1) {
+      std::size_t const middle = few + (many - few) / 2;
+      (by_pairs(middle, k, r) ? few : many) = middle;
+    }
+    std::size_t const pairs = few == 0 ? 0
+                                       : padded<T>(few * r) * In + padded<T>(few * k * r) * Out +
+                                             static_cast<std::size_t>(threads) * per_thread(few, k, r).total();
+    if (few == n) return pairs;
+    return std::max({pairs, nk * chunk_depth + padded<T>(nk) * chunk_depth, nk * Out + padded<T>(nk) * Out});
   }
 
   /// G += <T_i, T_j>, or G = <T_i, T_j> unless `add`, for the entries on and below the diagonal of G [N K, N K], rows
