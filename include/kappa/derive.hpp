@@ -3,6 +3,7 @@
 /// Derivation: quantities of an objective, as numbers and as operators.
 
 #include <kappa/derive/accumulated_ggn.hpp>
+#include <kappa/derive/batch_statistics.hpp>
 #include <kappa/derive/derive.hpp>
 #include <kappa/derive/directions.hpp>
 #include <kappa/derive/explain.hpp>

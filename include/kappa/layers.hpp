@@ -5,6 +5,7 @@
 #include <kappa/declare.hpp>
 #include <kappa/layers/attention.hpp>
 #include <kappa/layers/axes.hpp>
+#include <kappa/layers/batch_norm.hpp>
 #include <kappa/layers/class_token.hpp>
 #include <kappa/layers/convolution.hpp>
 #include <kappa/layers/dropout.hpp>

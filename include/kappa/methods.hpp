@@ -14,5 +14,6 @@
 #include <kappa/methods/mini_batches.hpp>
 #include <kappa/methods/optimiser.hpp>
 #include <kappa/methods/running_average.hpp>
+#include <kappa/methods/running_statistics.hpp>
 #include <kappa/methods/sgd.hpp>
 #include <kappa/methods/train.hpp>

@@ -51,7 +51,7 @@ inline void agrees(char const* what, std::vector<extended> const& got, std::vect
 /// The spans of what lies beside a batch.
 template <class T>
 batch_side<T> spans_of(ref::side<T> const& s) {
-  return {s.mask, s.adjacency, s.row_begin, s.column, s.weight, s.seed};
+  return {s.mask, s.adjacency, s.row_begin, s.column, s.weight, s.seed, s.statistics};
 }
 
 /// `prepare` may change a random batch before it is used: fill what lies `beside`, or the inputs with tokens.

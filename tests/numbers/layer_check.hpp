@@ -113,6 +113,7 @@ class applied {
         column(c.beside.column),
         adjacency(detail::in<S>(c.beside.adjacency)),
         weight(detail::in<S>(c.beside.weight)),
+        statistics(detail::in<S>(c.beside.statistics)),
         seed(c.beside.seed),
         found(all) {}
 
@@ -161,6 +162,7 @@ class applied {
     if (!column.empty()) s.column = column.data();
     if (!weight.empty()) s.weight = weight.data();
     s.seed = seed;
+    if (!statistics.empty()) s.statistics = statistics.data();
     return s;
   }
 
@@ -202,7 +204,7 @@ class applied {
   int index, number;
   std::vector<unsigned char> mask;
   std::vector<int> row_begin, column;
-  vec adjacency, weight;
+  vec adjacency, weight, statistics;
   std::uint64_t seed;
   findings& found;
 };
@@ -236,6 +238,7 @@ class examination {
     found.where = n.title();
     c.beside.adjacency = rounded(c.beside.adjacency);
     c.beside.weight = rounded(c.beside.weight);
+    c.beside.statistics = rounded(c.beside.statistics);
     own = n.layer->parameters(in, n.set);
     x = c.input.empty() ? drawn(in.size(), 0) : rounded(c.input);
     theta = c.own.empty() ? drawn(own, 1) : rounded(c.own);

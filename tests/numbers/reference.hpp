@@ -32,6 +32,7 @@ struct side {
   std::vector<int> column{};
   std::vector<S> weight{};
   std::uint64_t seed = 0;
+  std::vector<S> statistics{};
 };
 
 /// One sample: its input and what it has beside.
@@ -67,7 +68,8 @@ batch<To> convert(batch<From> const& b) {
           convert<To>(b.inputs),
           b.labels,
           convert<To>(b.vectors),
-          {s.mask, convert<To>(s.adjacency), s.row_begin, s.column, convert<To>(s.weight), s.seed}};
+          {s.mask, convert<To>(s.adjacency), s.row_begin, s.column, convert<To>(s.weight), s.seed,
+           convert<To>(s.statistics)}};
 }
 
 namespace detail {
@@ -94,6 +96,7 @@ sample<S> sample_of(batch<S> const& b, int n) {
   auto const& s = b.beside;
   x.number = n;
   x.beside.seed = s.seed;
+  x.beside.statistics = s.statistics.data();
   if (!s.mask.empty()) x.beside.mask = s.mask.data() + n * Net::mask_positions;
   if (!s.adjacency.empty()) x.beside.adjacency = s.adjacency.data() + n * Net::graph_nodes * Net::graph_nodes;
   if (!s.row_begin.empty()) x.beside.row_begin = s.row_begin.data() + n * Net::graph_nodes;

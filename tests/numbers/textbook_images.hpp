@@ -47,8 +47,32 @@ void normalised(place const& at, N const* own, std::vector<N> const& x, std::vec
   }
 }
 
-template <class N>
-bool norms(place const& at, N const* own, std::vector<N> const& x, std::vector<N>& y) {
+/// The same with numbers that are given, and for padding zero where it is left out of the statistics.
+template <class N, class Sample>
+void batch_normalised(place const& at, Sample const& sample, N const* own, std::vector<N> const& x, std::vector<N>& y) {
+  using std::sqrt;
+  int const channels = at.in.features(), of_a_row = at.in.size() / at.in.extent[0];
+  if (at.set[4] == 1) {
+    auto const seen = [&](int i) {
+      return !at.ragged || sample.beside.mask == nullptr || sample.beside.mask[i / of_a_row];
+    };
+    normalised(at, own, x, y, true, [&](int i, int e) { return i % channels == e % channels && seen(i); });
+    for (int e = 0; e < at.in.size(); ++e)
+      if (!seen(e)) y[static_cast<std::size_t>(e)] = N(0);
+    return;
+  }
+  auto const* const mean = sample.beside.statistics + at.shift;
+  for (int e = 0; e < at.in.size(); ++e) {
+    int const c = e % channels;
+    N z = (x[static_cast<std::size_t>(e)] - N(mean[c])) / sqrt(N(mean[channels + c]) + N(at.set[0]) / N(at.set[1]));
+    if (at.set[2] != 0) z = z * own[c];
+    if (at.set[3] != 0) z = z + own[(at.set[2] != 0 ? channels : 0) + c];
+    y[static_cast<std::size_t>(e)] = z;
+  }
+}
+
+template <class N, class Sample>
+bool norms(place const& at, Sample const& sample, N const* own, std::vector<N> const& x, std::vector<N>& y) {
   int const channels = at.in.features();
   auto const same_position = [&](int i, int e) { return i / channels == e / channels; };
   if (at.name == "layer_norm") {
@@ -58,6 +82,8 @@ bool norms(place const& at, N const* own, std::vector<N> const& x, std::vector<N
   } else if (at.name == "group_norm") {
     int const each = channels / at.set[4];
     normalised(at, own, x, y, true, [&](int i, int e) { return i % channels / each == e % channels / each; });
+  } else if (at.name == "batch_norm") {
+    batch_normalised(at, sample, own, x, y);
   } else {
     return false;
   }
@@ -170,7 +196,8 @@ bool softmaxes(place const& at, std::vector<N> const& x, std::vector<N>& y) {
 
 template <class N, class Sample>
 bool images(place const& at, Sample const& sample, N const* own, std::vector<N> const& x, std::vector<N>& y) {
-  return norms(at, own, x, y) || pools(at, x, y) || moves(at, x, y) || drops(at, sample, x, y) || softmaxes(at, x, y);
+  return norms(at, sample, own, x, y) || pools(at, x, y) || moves(at, x, y) || drops(at, sample, x, y) ||
+         softmaxes(at, x, y);
 }
 
 }  // namespace kappa::reference::textbook

@@ -43,6 +43,7 @@ struct sample_side {
   int const* column = nullptr;          ///< an edge's other node, within the sample
   T const* weight = nullptr;            ///< of an edge; null for ones
   std::uint64_t seed = 0;               ///< of random layers; 0 switches them off
+  T const* statistics = nullptr;        ///< of the network's batch norms; a layer's begin at its `shift`
 };
 
 /// Where a layer is applied: shapes, the term's settings, its parameters, one sample's side data.
@@ -55,13 +56,15 @@ struct site {
   T const* theta = nullptr;      ///< the layer's parameters
   T const* direction = nullptr;  ///< the parameters' part of a tangent, or null for zero
   std::size_t sample = 0;        ///< the sample's number in the batch
+  std::size_t samples = 1;       ///< how many come at once: all of the batch where the rule couples them
   int place = 0;                 ///< the node's number in its graph: tells equal layers apart
   sample_side<T> side{};
   T* scratch = nullptr;  ///< as many elements as the rule's `scratch` says
 };
 
 /// The functions of a rule in one scalar type. x is [in], y [out], vectors come `count` at a time, one after the other;
-/// "adds" adds to what is there instead of overwriting it.
+/// "adds" adds to what is there instead of overwriting it. A rule that couples samples sees all of them, x [samples,
+/// in], y [samples, out], and gives one w for the batch.
 template <class T>
 struct layer_functions {
   /// y = m(x, θ).
@@ -88,11 +91,16 @@ struct layer_rule : scalar_table<layer_functions> {
   /// The mean and deviation of parameter `index` where a network's parameters are drawn.
   double (*initial_mean)(shape, layer_settings const&, int index) = nullptr;
   double (*initial_deviation)(shape, layer_settings const&, int index) = nullptr;
-  bool linear = false;           ///< in x, with no parameters: the adjoint does not read x
-  bool keeps_positions = false;  ///< position r of the result belongs to position r of the operand
-  bool reads_graph = false;      ///< wants adjacency or edges
-  bool gathers = false;          ///< linear, and cheaper to do again than to read from memory: patches
-  bool sums_positions = false;   ///< [positions, features] -> [features] by a sum
+  bool linear = false;            ///< in x, with no parameters: the adjoint does not read x
+  bool keeps_positions = false;   ///< position r of the result belongs to position r of the operand
+  bool reads_graph = false;       ///< wants adjacency or edges
+  bool gathers = false;           ///< linear, and cheaper to do again than to read from memory: patches
+  bool sums_positions = false;    ///< [positions, features] -> [features] by a sum
+  bool couples_samples = false;   ///< a sample's value depends on the other samples: called once for the whole batch
+  bool reads_statistics = false;  ///< wants `statistics` of its features with the batch
+  /// Features whose means and variances over a batch are this layer's `statistics`; 0 for other layers than batch
+  /// norms.
+  int (*normalised)(shape, layer_settings const&) = nullptr;
 };
 
 namespace detail {
@@ -129,7 +137,7 @@ constexpr layer_functions<T> layer_functions_of() {
 /// The value of a rule L, a struct of static functions templated on the scalar: `name`, `output(shape, settings)`,
 /// `apply`, `pull`, and as far as they are not zero or implied `fault_of`, `push`, `push_pull`, `parameters`, `weigh`,
 /// `push_weigh`, `scratch`, `initial_mean`, `initial_deviation`, `linear`, `keeps_positions`, `reads_graph`, `gathers`,
-/// `sums_positions`.
+/// `sums_positions`, `couples_samples`, `reads_statistics`, `normalised`.
 template <class L>
 inline constexpr layer_rule layer_rule_of = [] {
   layer_rule r{{detail::layer_functions_of<L, float>(), detail::layer_functions_of<L, double>(),
@@ -171,11 +179,20 @@ inline constexpr layer_rule layer_rule_of = [] {
       return 0.0;
     }
   };
+  r.normalised = [](shape in, layer_settings const& s) {
+    if constexpr (requires { L::normalised(in, s); }) {
+      return L::normalised(in, s);
+    } else {
+      return 0;
+    }
+  };
   r.linear = requires { L::linear; };
   r.keeps_positions = requires { L::keeps_positions; };
   r.reads_graph = requires { L::reads_graph; };
   r.gathers = requires { L::gathers; };
   if constexpr (requires { L::sums_positions; }) r.sums_positions = L::sums_positions;
+  if constexpr (requires { L::couples_samples; }) r.couples_samples = L::couples_samples;
+  r.reads_statistics = requires { L::reads_statistics; };
   return r;
 }();
 

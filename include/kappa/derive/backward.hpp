@@ -151,9 +151,9 @@ struct backward {
     constexpr std::size_t own = padded(kernel::scratch_elements(1));
     constexpr auto pull = S.layer->template functions<T>().pull;
     site<T> here;
-    here.in = S.below;
-    here.out = S.in;
-    here.set = S.set;
+    here.in = stored<S>.below;
+    here.out = stored<S>.in;
+    here.set = stored<S>.set;
     here.shift = o.shift;
     over_vectors(c, size * static_cast<std::size_t>(S.features_in), [&](std::size_t, std::size_t k) {
       T* const scratch = c.scratch + thread_index() * patches_scratch<S>();
@@ -211,6 +211,38 @@ struct backward {
     }
   }
 
+  /// The adjoint of a layer that couples samples: streams of one column, one vector of own parameters for the batch.
+  template <signature S>
+  static void coupled_layer(context<T> const& c, operands const& o) {
+    constexpr std::size_t size = static_cast<std::size_t>(S.size());
+    constexpr std::size_t below = static_cast<std::size_t>(S.operand_size());
+    constexpr std::size_t own = static_cast<std::size_t>(S.own);
+    constexpr layer_functions<T> functions = S.layer->template functions<T>();
+    constexpr bool to_a = S.to_a != contribution::none;
+    if constexpr (S.unreached) {
+      std::fill_n(c.at(o.vectors), columns * c.samples * own, T(0));
+    } else {
+      site<T> here = site_of_batch<T, S>(c, o);
+      T const* const x = c.value(o.a_value);
+      for (int s = 0; s < streams.count; ++s) {
+        std::size_t const at = static_cast<std::size_t>(streams.at[s].first) * c.samples;
+        T const* const g = c.at(o.adjoint) + at * size;
+        if constexpr (to_a) functions.pull(here, x, 1, g, c.at(o.a_adjoint) + at * below, S.to_a == contribution::add);
+        if constexpr (own > 0) functions.weigh(here, x, 1, g, c.at(o.vectors) + at * own);
+      }
+      if constexpr (hessian) {
+        T const* const dx = S.a_active ? hessian_tangent(c, o.a_tangent, below) : nullptr;
+        T const* const g = stream_at(c, o.adjoint, stream_kind::first_order, size);
+        if constexpr (own > 0) here.direction = c.direction[hessian_direction] + o.offset;
+        if constexpr (to_a && functions.push_pull != nullptr)
+          functions.push_pull(here, x, dx, g, stream_at(c, o.a_adjoint, stream_kind::hessian, below));
+        if constexpr (own > 0 && functions.push_weigh != nullptr)
+          functions.push_weigh(here, x, dx, g, stream_at(c, o.vectors, stream_kind::hessian, own));
+      }
+    }
+    if constexpr (own > 0) own_parameters<S>(c, o);
+  }
+
   /// A layer's adjoint, sample by sample, and the vectors of its own parameters: [S.own] for each vector.
   template <signature S>
   static void layer(context<T> const& c, operands const& o) {
@@ -254,11 +286,13 @@ struct backward {
   template <signature S>
   static void own_parameters(context<T> const& c, operands const& o) {
     constexpr std::size_t own = static_cast<std::size_t>(S.own);
+    constexpr bool together = S.layer->couples_samples && !S.unreached;
+    std::size_t const vectors = together ? 1 : c.samples;
     auto const sum_of = [&](stream_kind kind, std::size_t to, bool adds) {
       T* const total = c.fixed + to + o.offset;
       T const* const rows = stream_at(c, o.vectors, kind, own);
       if (!adds) std::fill_n(total, own, T(0));
-      for (std::size_t i = 0; i < c.samples; ++i)
+      for (std::size_t i = 0; i < vectors; ++i)
         for (std::size_t e = 0; e < own; ++e) total[e] += rows[i * own + e];
     };
     if constexpr (places::keeps_gradient) sum_of(stream_kind::first_order, places::gradient, S.tied || c.continues);
@@ -332,7 +366,13 @@ struct backward {
     } else if constexpr (S.op == operation::activation) {
       if constexpr (S.to_a != contribution::none && !S.skips_mask) activation<S>(c, o);
     } else if constexpr (S.op == operation::layer) {
-      if constexpr (S.to_a != contribution::none || S.own > 0) layer<S>(c, o);
+      if constexpr (S.to_a != contribution::none || S.own > 0) {
+        if constexpr (S.layer->couples_samples) {
+          coupled_layer<S>(c, o);
+        } else {
+          layer<S>(c, o);
+        }
+      }
     } else if constexpr (S.op == operation::concatenate) {
       part<S>(c, o);
     } else if constexpr (S.op == operation::multiply) {

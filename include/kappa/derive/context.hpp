@@ -44,6 +44,7 @@ struct context {
     std::size_t const i = first_sample + n;
     sample_side<T> s;
     s.seed = side.seed;
+    s.statistics = side.statistics.data();
     if (!side.mask.empty()) s.mask = side.mask.data() + i * side_positions;
     if (!side.adjacency.empty()) s.adjacency = side.adjacency.data() + i * side_nodes * side_nodes;
     if (!side.row_begin.empty()) s.row_begin = side.row_begin.data() + i * side_nodes;

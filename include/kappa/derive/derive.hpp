@@ -103,11 +103,38 @@ using before_reduction =
     std::conditional_t<Objective::scale_depends_on_targets,
                        objective<typename Objective::network, typename Objective::loss{}, sum>, Objective>;
 
+/// The statistics of a network's batch norms: of the right number, finite, no variance negative.
+template <network_type Network, real T>
+void check_statistics(std::span<T const> statistics) {
+  if constexpr (Network::reads_statistics) {
+    require_size("statistics", static_cast<std::size_t>(Network::statistics_count), statistics.size());
+    check_finite("statistics", statistics);
+    for (unsigned i = 0; i < Network::nodes.size(); ++i) {
+      node const& x = Network::nodes[i];
+      if (x.layer == nullptr) continue;
+      int const features = x.layer->normalised(Network::nodes[static_cast<unsigned>(x.a)].out, x.set);
+      for (int c = 0; c < features; ++c)
+        if (T const v = statistics[static_cast<std::size_t>(x.shift + features + c)]; v < 0)
+          throw invalid_value("statistics: the variance of feature " + std::to_string(c) + " of `" + x.title() +
+                              "`, node " + std::to_string(i) + ", is " + std::to_string(v) +
+                              ", at least 0 was expected");
+    }
+  } else if (!statistics.empty()) {
+    throw invalid_value("statistics came with a batch whose network has no `batch_norm<statistics::frozen>`");
+  }
+}
+
 /// Checks what comes with a batch beside its inputs, and puts it into the context.
 template <objective_type Objective, real T>
 void take_side(context<T>& c, batch_side<T> const& side, std::size_t samples) {
   using network = typename Objective::network;
   c.side = side;
+  check_statistics<network>(side.statistics);
+  if constexpr (network::couples_samples)
+    for (node const& x : network::nodes)
+      if (x.layer != nullptr && x.layer->couples_samples && samples * static_cast<std::size_t>(x.out.positions()) < 2)
+        throw capacity_exceeded(std::string("a batch of 1 sample: at least 2 were expected where `") + x.title() +
+                                "` takes its statistics from the batch");
   if constexpr (network::mask_positions > 0) {
     constexpr auto positions = static_cast<std::size_t>(network::mask_positions);
     if (!side.mask.empty()) require_size("mask", samples * positions, side.mask.size());
@@ -211,8 +238,9 @@ constexpr auto arguments_of(Q const&... q) {
 
 /// Derives exactly the quantities named, in one forward and one backward sweep, into a workspace of their request.
 /// Allocates nothing. `theta` [P] and the batch are only read; the workspace must outlive the result.
-/// \throws shape_mismatch, invalid_value (labels, NaN and infinities, targets, no weight for `weighted_mean`),
-/// capacity_exceeded; then nothing has changed.
+/// \throws shape_mismatch, invalid_value (labels, NaN and infinities, targets, no weight for `weighted_mean`, what lies
+/// beside the inputs), capacity_exceeded (also of a single sample with `statistics::of_the_batch`); then nothing has
+/// changed.
 template <objective_type Objective, real T, request R, class Theta, quantity... Quantities>
 derivation<Objective, T, R> derive(basic_workspace<Objective, T, R>& work, Theta const& theta, batch<T> const& b,
                                    Quantities const&... quantities) {

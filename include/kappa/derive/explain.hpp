@@ -175,6 +175,7 @@ template <objective_type Objective, real T = float, quantity... Quantities>
 explanation explain(Quantities const&...) {
   constexpr request wanted = request_of<Quantities...>();
   using network = typename Objective::network;
+  static_assert(static_detail::refuse<detail::coupling_fault<network, wanted>>());
   using places = layout<Objective, wanted>;
   auto const& plan = program<Objective, wanted>::value;
   return detail::explain({network::nodes, network::parameters, plan.nodes, plan.parameters,

@@ -25,13 +25,17 @@ void over_samples(std::size_t samples, std::size_t elements, F&& f) {
   parallel_ranges(samples, 1 + pointwise_grain / std::max<std::size_t>(elements, 1), 1, std::forward<F>(f));
 }
 
+/// A signature as an object: clang 19 reads pointers and arrays of a template argument from wrong addresses.
+template <signature S>
+inline constexpr signature stored = S;
+
 /// A layer's place for sample n. Its scratch is that of the thread that calls.
 template <class T, signature S>
 site<T> site_of(context<T> const& c, operands const& o, std::size_t n) {
   site<T> s;
-  s.in = S.in;
-  s.out = S.out;
-  s.set = S.set;
+  s.in = stored<S>.in;
+  s.out = stored<S>.out;
+  s.set = stored<S>.set;
   if constexpr (S.own > 0) s.theta = c.theta + o.offset;
   s.sample = c.first_sample + n;
   s.place = o.node;
@@ -40,6 +44,14 @@ site<T> site_of(context<T> const& c, operands const& o, std::size_t n) {
   if constexpr (!S.ragged) s.side.mask = nullptr;
   constexpr std::size_t own_scratch = padded(S.layer->scratch(S.in, S.set));
   if constexpr (own_scratch > 0) s.scratch = c.scratch + thread_index() * own_scratch;
+  return s;
+}
+
+/// The same for all samples at once, where the rule couples them: on one thread.
+template <class T, signature S>
+site<T> site_of_batch(context<T> const& c, operands const& o) {
+  site<T> s = site_of<T, S>(c, o, 0);
+  s.samples = c.samples;
   return s;
 }
 
@@ -99,12 +111,15 @@ void value_step(context<T> const& c, operands const& o) {
     over_samples(n, size, [=](std::size_t i, std::size_t end) {
       activate<T, S.act>(s + i * size, a + i * size, (end - i) * size);
     });
+  } else if constexpr (S.op == operation::layer && S.layer->couples_samples) {
+    stored<S>.layer->template functions<T>().apply(site_of_batch<T, S>(c, o), c.value(o.a_value), c.at(o.value));
   } else if constexpr (S.op == operation::layer) {
     constexpr std::size_t from = static_cast<std::size_t>(S.operand_size());
     T const* const x = c.value(o.a_value);
     T* const y = c.at(o.value);
     over_samples(n, std::max(size, from), [=, &c, &o](std::size_t i, std::size_t end) {
-      for (; i < end; ++i) S.layer->template functions<T>().apply(site_of<T, S>(c, o, i), x + i * from, y + i * size);
+      for (; i < end; ++i)
+        stored<S>.layer->template functions<T>().apply(site_of<T, S>(c, o, i), x + i * from, y + i * size);
     });
   } else if constexpr (S.op == operation::concatenate) {
     constexpr blocks x = blocks_of(S);
@@ -172,6 +187,13 @@ void tangent_step(context<T> const& c, operands const& o) {
       for (std::size_t k = 0; k < Directions; ++k)
         derivative_times<T, S.act>(v, c.at(o.a_tangent) + k * n * size, c.at(o.tangent) + k * n * size, n * size);
     }
+  } else if constexpr (S.op == operation::layer && S.layer->couples_samples) {
+    site<T> here = site_of_batch<T, S>(c, o);
+    for (std::size_t k = 0; k < Directions; ++k) {
+      if constexpr (S.own > 0) here.direction = c.direction[k] + o.offset;
+      T const* const dx = S.a_active ? c.at(o.a_tangent) + k * n * from : nullptr;
+      stored<S>.layer->template functions<T>().push(here, c.value(o.a_value), dx, c.at(o.tangent) + k * n * size);
+    }
   } else if constexpr (S.op == operation::layer) {
     over_samples(n, Directions * std::max(size, from), [=, &c, &o](std::size_t i, std::size_t end) {
       for (; i < end; ++i) {
@@ -179,8 +201,8 @@ void tangent_step(context<T> const& c, operands const& o) {
         for (std::size_t k = 0; k < Directions; ++k) {
           if constexpr (S.own > 0) here.direction = c.direction[k] + o.offset;
           T const* const dx = S.a_active ? c.at(o.a_tangent) + (k * n + i) * from : nullptr;
-          S.layer->template functions<T>().push(here, c.value(o.a_value) + i * from, dx,
-                                                c.at(o.tangent) + (k * n + i) * size);
+          stored<S>.layer->template functions<T>().push(here, c.value(o.a_value) + i * from, dx,
+                                                        c.at(o.tangent) + (k * n + i) * size);
         }
       }
     });

@@ -398,7 +398,7 @@ template <objective_type Objective>
 inline constexpr bool multiplies_itself = [] {
   for (parameter const& w : Objective::network::parameters)
     if (w.uses > 1 || w.layer != nullptr) return true;
-  return false;
+  return Objective::network::couples_samples;  // which the workspace of the products refuses
 }();
 
 }  // namespace detail

@@ -6,7 +6,7 @@
 #include <span>
 #include <utility>
 
-#include <kappa/declare/loss.hpp>
+#include <kappa/declare/regression_losses.hpp>
 #include <kappa/derive/derive.hpp>
 #include <kappa/shapes/objective.hpp>
 
@@ -25,10 +25,18 @@ struct forward_only {
 
   /// The outputs [N, output elements], in the workspace or, where the network only renames, in the inputs.
   static T const* run(context<T> const& c) {
+    return run(c, [](node const&, T const*) {});
+  }
+  /// The same; before(node, operand) is called before each node that reads one.
+  template <class Before>
+  static T const* run(context<T> const& c, Before&& before) {
     [&]<unsigned... I>(std::integer_sequence<unsigned, I...>) {
       using function = void (*)(context<T> const&, detail::operands const&);
       static constexpr function forward[] = {&value_step<T, all::signatures[I]>...};
-      for (unsigned i = 0; i < all::count; ++i) forward[i](c, all::places[i]);
+      for (unsigned i = 0; i < all::count; ++i) {
+        if (Network::nodes[i].a >= 0) before(Network::nodes[i], c.value(all::places[i].a_value));
+        forward[i](c, all::places[i]);
+      }
     }
     (std::make_integer_sequence<unsigned, all::count>());
     return c.value(all::places.back().value);
@@ -39,8 +47,8 @@ struct forward_only {
 
 /// The outputs of a network for inputs [N · input elements], as rows [N, output elements]. `chunk` samples go
 /// through the network at a time, which bounds the memory beside the result; `side` is what some layers read beside
-/// their inputs. Allocates both.
-/// \throws shape_mismatch, invalid_value (NaN and infinities), capacity_exceeded (no samples, a chunk of 0).
+/// their inputs. Where samples act on one another, by `statistics::of_the_batch`, all go through at once. Allocates
+/// both. \throws shape_mismatch, invalid_value (NaN and infinities), capacity_exceeded (no samples, a chunk of 0).
 template <network_type Network, real T, class Theta>
 matrix<T> predict(Theta const& theta, std::span<T const> inputs, std::size_t chunk = 256,
                   batch_side<T> const& side = {}) {
@@ -57,7 +65,7 @@ matrix<T> predict(Theta const& theta, std::span<T const> inputs, std::size_t chu
   std::size_t const samples = inputs.size() / features;
   detail::context<T> beside;
   detail::take_side<typename forward::objective>(beside, side, samples);
-  typename forward::workspace work(std::min(chunk, samples));
+  typename forward::workspace work(Network::couples_samples ? samples : std::min(chunk, samples));
   auto rows = zeros<T>(samples, outputs);
   for (std::size_t first = 0; first < samples; first += work.capacity()) {
     std::size_t const count = std::min(work.capacity(), samples - first);

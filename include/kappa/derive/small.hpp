@@ -38,7 +38,8 @@ struct small {
     request linear;
     linear.loss_value = R.loss_value;
     linear.gradient = R.gradient;
-    bool small = linear == R && all::count <= 16 && Objective::parameter_count * sizeof(T) <= 64 * 1024;
+    bool small = linear == R && !network::couples_samples && all::count <= 16 &&
+                 Objective::parameter_count * sizeof(T) <= 64 * 1024;
     for (signature const& s : all::signatures) small = small && s.own == 0 && (s.op != operation::dense || is_row(s));
     return small;
   }();

@@ -16,6 +16,17 @@ namespace detail {
 struct aligned_delete {
   void operator()(void* p) const { ::operator delete(p, std::align_val_t(64)); }
 };
+
+/// A request for quantities of single samples where there are none.
+template <network_type Network, request R>
+inline constexpr diagnosis coupling_fault = [] {
+  constexpr int at = Network::coupling_node;
+  if constexpr (at >= 0 && !R.whole_batch_only()) {
+    return diagnosis{fault::samples_are_coupled, at, 0, 0, {Network::nodes[static_cast<unsigned>(at)].title()}};
+  } else {
+    return diagnosis{};
+  }
+}();
 }  // namespace detail
 
 /// The memory of derivations of one request on one objective, up to `capacity` samples: a single allocation,
@@ -23,6 +34,8 @@ struct aligned_delete {
 /// next derivation. One thread at a time.
 template <objective_type Objective, real T, request R>
 class basic_workspace {
+  static_assert(static_detail::refuse<detail::coupling_fault<typename Objective::network, R>>());
+
  public:
   using objective = Objective;
   using value_type = T;

@@ -41,9 +41,10 @@ void accumulate(Accumulator& accumulator, batch<T> const& data, std::size_t samp
   for (std::size_t first = 0; first < samples; first += size) {
     std::size_t const count = std::min(size, samples - first);
     auto const x = data.inputs.subspan(first * features, count * features);
-    accumulator.append(data.labels.data() != nullptr
-                           ? batch<T>(x, data.labels.subspan(first * labels, count * labels))
-                           : batch<T>(x, data.targets.subspan(first * targets, count * targets)));
+    auto part = data.labels.data() != nullptr ? batch<T>(x, data.labels.subspan(first * labels, count * labels))
+                                              : batch<T>(x, data.targets.subspan(first * targets, count * targets));
+    part.side.statistics = data.side.statistics;
+    accumulator.append(part);
     progress(first + count, samples);
   }
 }

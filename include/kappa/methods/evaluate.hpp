@@ -8,8 +8,8 @@
 
 namespace kappa::inline KAPPA_ARCH {
 
-/// L(θ) on all of `data`, as if it were one batch; `chunk` samples at a time. For the `mean` reductions this is the
-/// mean loss.
+/// L(θ) on all of `data`, as if it were one batch; `chunk` samples at a time, or all where samples act on one another.
+/// For the `mean` reductions this is the mean loss. Frozen statistics lie beside the data.
 /// \throws shape_mismatch, invalid_value, capacity_exceeded as derive does.
 template <objective_type Objective, real T, class Theta>
 double evaluate(Theta const& theta, batch<T> const& data, std::size_t chunk = 256) {
@@ -19,14 +19,16 @@ double evaluate(Theta const& theta, batch<T> const& data, std::size_t chunk = 25
   using part_objective = detail::before_reduction<Objective>;  // all terms of a part may be ignored
   std::size_t const samples = detail::checked_samples<Objective>(data);
   double const rho = detail::scale_of<Objective>(data, samples);
-  auto work = workspace_for<part_objective, T>(std::min(chunk, samples), loss_value);
+  std::size_t const at_once = Objective::network::couples_samples ? samples : std::min(chunk, samples);
+  auto work = workspace_for<part_objective, T>(at_once, loss_value);
   double total = 0;  // Σ ℓ, without ρ
   for (std::size_t first = 0; first < samples; first += work.capacity()) {
     std::size_t const n = std::min(work.capacity(), samples - first);
     auto const x = data.inputs.subspan(first * features, n * features);
-    auto const part = data.labels.data() != nullptr
-                          ? batch<T>(x, data.labels.subspan(first * terms, n * terms))
-                          : batch<T>(x, data.targets.subspan(first * terms * target_size, n * terms * target_size));
+    auto part = data.labels.data() != nullptr
+                    ? batch<T>(x, data.labels.subspan(first * terms, n * terms))
+                    : batch<T>(x, data.targets.subspan(first * terms * target_size, n * terms * target_size));
+    part.side.statistics = data.side.statistics;
     total += derive(work, theta, part, loss_value)[loss_value] / part_objective::scale(n);
   }
   return rho * total;
@@ -40,7 +42,7 @@ double accuracy(Theta const& theta, batch<T> const& data, std::size_t chunk = 25
   constexpr auto outputs = static_cast<std::size_t>(Objective::outputs);
   detail::checked_samples<Objective>(data);
   if (data.labels.data() == nullptr) throw invalid_value("accuracy wants data with class labels, target vectors came");
-  auto const rows = predict<typename Objective::network, T>(theta, data.inputs, chunk);
+  auto const rows = predict<typename Objective::network, T>(theta, data.inputs, chunk, data.side);
   std::size_t right = 0, counted = 0;
   for (std::size_t i = 0; i < data.labels.size(); ++i) {
     if (detail::ignores<typename Objective::loss>(data.labels[i])) continue;

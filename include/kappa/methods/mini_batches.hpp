@@ -25,8 +25,8 @@ inline void shuffle(std::span<std::size_t> order, std::uint64_t seed, std::uint6
 }
 
 /// Data cut into mini-batches in an order that is new for each epoch, and the same for the same seed. Each batch is
-/// gathered into one contiguous buffer; the last one of an epoch holds what is left. The data must stay alive.
-/// Allocates in the constructor only.
+/// gathered into one contiguous buffer; the last one of an epoch holds what is left. Of what lies beside the data a
+/// batch has the frozen statistics. The data must stay alive. Allocates in the constructor only.
 template <objective_type Objective, real T>
 class mini_batches {
  public:
@@ -68,8 +68,10 @@ class mini_batches {
       }
     });
     std::span<T const> const x(inputs.data(), n * features);
-    if (!labels.empty()) return {x, std::span<int const>(labels.data(), n * terms)};
-    return {x, std::span<T const>(targets.data(), n * terms * target_size)};
+    auto b = !labels.empty() ? batch<T>(x, std::span<int const>(labels.data(), n * terms))
+                             : batch<T>(x, std::span<T const>(targets.data(), n * terms * target_size));
+    b.side.statistics = data.side.statistics;
+    return b;
   }
 
  private:

@@ -82,6 +82,17 @@ struct request {
            kfacs > 0 || per_sample_gradient_operator;
   }
 
+  /// Whether it asks for nothing but what is linear in the whole batch's vectors: what is left where samples are
+  /// coupled.
+  constexpr bool whole_batch_only() const {
+    request left;
+    left.loss_value = loss_value;
+    left.gradient = gradient;
+    left.ggn_vector_product = ggn_vector_product;
+    left.hessian_vector_product = hessian_vector_product;
+    return left == *this;
+  }
+
   template <class Q>
   constexpr void include() {
     if constexpr (requires { Q::mode; }) {

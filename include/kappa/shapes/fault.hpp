@@ -11,19 +11,20 @@ namespace kappa {
 
 enum class fault {
   none,
-  widths_differ,          ///< two values meet at + or * with different extents
-  ranks_differ,           ///< two values meet at + or * with different ranks
-  wrong_rank,             ///< a term wants another rank
-  unknown_label,          ///< recall of a label never marked
-  tied_shapes_differ,     ///< one weight, two shapes
-  tied_bias_differs,      ///< one weight, once with a bias and once without
-  no_input,               ///< the network does not begin with input<...>
-  second_input,           ///< input<...> in the middle of a network
-  no_outputs,             ///< a width below one
-  layer_refuses,          ///< a layer does not take this shape
-  loss_does_not_fit,      ///< the loss wants more outputs than there are
-  loss_wants_outputs,     ///< the loss wants another number of outputs, neither more nor fewer
-  partition_does_not_fit  ///< a partition names the groups of more or fewer parameters than there are
+  widths_differ,           ///< two values meet at + or * with different extents
+  ranks_differ,            ///< two values meet at + or * with different ranks
+  wrong_rank,              ///< a term wants another rank
+  unknown_label,           ///< recall of a label never marked
+  tied_shapes_differ,      ///< one weight, two shapes
+  tied_bias_differs,       ///< one weight, once with a bias and once without
+  no_input,                ///< the network does not begin with input<...>
+  second_input,            ///< input<...> in the middle of a network
+  no_outputs,              ///< a width below one
+  layer_refuses,           ///< a layer does not take this shape
+  loss_does_not_fit,       ///< the loss wants more outputs than there are
+  loss_wants_outputs,      ///< the loss wants another number of outputs, neither more nor fewer
+  partition_does_not_fit,  ///< a partition names the groups of more or fewer parameters than there are
+  samples_are_coupled      ///< a quantity of single samples, of a network in which they act on one another
 };
 
 /// A fault with its place: `expected` and `got` are the two numbers of the sentence.
@@ -116,6 +117,10 @@ constexpr sentence describe(diagnosis const& d) {
       break;
     case fault::partition_does_not_fit:
       o << "`groups` names " << d.got << " parameters and the network has " << d.expected;
+      break;
+    case fault::samples_are_coupled:
+      o << "`" << d.at << "`, node " << d.node << ", couples the samples of a batch: loss_value, gradient, "
+        << "ggn_vector_product and hessian_vector_product are all it has";
       break;
   }
   return o;

@@ -13,6 +13,7 @@ struct graph_builder {
   static_detail::list<node> nodes;
   static_detail::list<parameter> parameters;
   int parameter_count = 0;
+  int statistics_count = 0;  ///< of the batch norms so far
   diagnosis bad{};
 
   constexpr void fail(fault why, int expected, int got, label at) {
@@ -64,6 +65,10 @@ struct graph_builder {
     if (layer_fault const f = rule->fault_of(in, set); f.says != nullptr)
       return refuse(x, f, name[0] != '\0' ? name : rule->name);
     int const own = rule->parameters(in, set);
+    if (int const normalised = rule->normalised(in, set); normalised > 0) {
+      shift = statistics_count;
+      statistics_count += 2 * normalised;
+    }
     int const p = own > 0 ? weight(own, 1, false, scoped(name), rule) : -1;
     return nodes.push({.op = operation::layer,
                        .a = x,

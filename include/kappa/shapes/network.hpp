@@ -90,6 +90,29 @@ struct network {
     return 0;
   }();
 
+  /// Numbers in the statistics of all batch norms, and whether a batch must bring them.
+  static constexpr int statistics_count = [] {
+    int total = 0;
+    for (node const& n : nodes)
+      if (n.layer != nullptr) total += 2 * n.layer->normalised(nodes[static_cast<unsigned>(n.a)].out, n.set);
+    return total;
+  }();
+  static constexpr bool reads_statistics = [] {
+    for (node const& n : nodes)
+      if (n.layer != nullptr && n.layer->reads_statistics) return true;
+    return false;
+  }();
+  /// The first node at which the samples of a batch act on one another, or -1: with one, no quantity of a single sample
+  /// is left.
+  static constexpr int coupling_node = [] {
+    for (int i = 0; i < node_count; ++i)
+      if (layer_rule const* const rule = nodes[static_cast<unsigned>(i)].layer;
+          rule != nullptr && rule->couples_samples)
+        return i;
+    return -1;
+  }();
+  static constexpr bool couples_samples = coupling_node >= 0;
+
   /// Floating-point operations of one sample's forward pass; a multiply-add counts as two.
   static constexpr long flops = [] {
     long total = 0;

@@ -17,6 +17,9 @@ struct batch_side {
   std::span<int const> column;          ///< [edges]: the other node, counted within its sample
   std::span<T const> weight;            ///< [edges]; empty for ones
   std::uint64_t seed = 0;               ///< of dropout; 0 switches it off
+  /// Of every batch norm of the network in declaration order: the means [C], then the variances [C] of its features.
+  /// Wanted where one of them has frozen statistics, refused where none has.
+  std::span<T const> statistics{};
 };
 
 /// One batch, as views: inputs [N, input elements], and either labels [N · M], a class index per loss term, or

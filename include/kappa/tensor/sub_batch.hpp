@@ -39,13 +39,14 @@ class sub_batch {
     gather("adjacency", all.side.adjacency, samples, indices, adjacency);
     gather_edges(all.side, samples, indices);
     seed = all.side.seed;
+    statistics.assign(all.side.statistics.begin(), all.side.statistics.end());
   }
 
   /// The samples as a batch, valid as long as this object lives.
   batch<T> view() const {
     std::span<T const> const x(inputs);
     batch<T> b = labels.empty() ? batch<T>(x, std::span<T const>(targets)) : batch<T>(x, std::span<int const>(labels));
-    b.side = {mask, adjacency, row_begin, column, weight, seed};
+    b.side = {mask, adjacency, row_begin, column, weight, seed, statistics};
     return b;
   }
 
@@ -79,7 +80,7 @@ class sub_batch {
       }
   }
 
-  std::vector<T> inputs, targets, adjacency, weight;
+  std::vector<T> inputs, targets, adjacency, weight, statistics;
   std::vector<int> labels, row_begin, column;
   std::vector<unsigned char> mask;
   std::uint64_t seed = 0;
