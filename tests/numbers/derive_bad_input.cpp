@@ -10,6 +10,7 @@
 #include <kappa/algebra.hpp>
 #include <kappa/declare.hpp>
 #include <kappa/derive.hpp>
+#include <kappa/layers.hpp>
 
 namespace {
 
@@ -154,4 +155,39 @@ TEST_CASE("saturated probabilities keep the loss Hessian's root finite and exact
         CHECK(std::abs(total - ((a == b ? p[a] : 0) - p[a] * p[b])) < 1e-15);
       }
   }
+}
+
+namespace {
+struct reader : network<input<3> | ragged | embedding<4, 2> | masked_sum_over_positions | dense<2>> {};
+struct reading : objective<reader, cross_entropy> {};
+struct late_reader : network<input<4> | slice<0, 1, 3> | embedding<4, 2> | flatten | dense<2>> {};
+struct late : objective<late_reader, cross_entropy> {};
+}  // namespace
+
+TEST_CASE("tokens beyond a vocabulary are refused before anything is computed") {
+  auto const theta = initialise<reader, float>(1);
+  std::vector<float> x = {0, 1, 2, 3, 0, 3};
+  std::vector<int> const y = {0, 1};
+  auto work = workspace_for<reading, float>(2, gradient);
+  auto const before = derive(work, theta, batch(x, y), gradient);
+  std::vector<float> const kept(before[gradient].begin(), before[gradient].end());
+  for (auto const& [token, said] : {std::pair{4.0f, "4"}, {-1.0f, "-1"}, {1.5f, "1.5"}, {1e9f, "1e+09"}}) {
+    x[5] = token;
+    std::vector<std::string> const words = {"sample 1", "position 2", said, "0 to 3", "`embedding`, node 1"};
+    refuses<invalid_value>([&] { derive(work, theta, batch(x, y), gradient); }, words);
+    refuses<invalid_value>([&] { derive<reading>(theta, batch(x, y), gradient, ggn); }, words);
+    refuses<invalid_value>([&] { predict<reader>(theta, x, 1); }, words);  // with the number among all samples
+    refuses<invalid_value>([&] { hessian_diagonal_of<reading>(theta, batch(x, y)); }, words);
+    CHECK(std::vector<float>(before[gradient].begin(), before[gradient].end()) == kept);
+  }
+  // What a mask hides is not looked up.
+  std::vector<unsigned char> const mask = {1, 1, 1, 1, 1, 0};
+  batch padded(x, y);
+  padded.side.mask = mask;
+  derive<reading>(theta, padded, gradient);
+  predict<reader>(theta, x, 1, padded.side);
+  // Behind another layer it has a row of zeros.
+  std::vector<float> const late_x = {9, 1, 7, 2};
+  std::vector<int> const one = {0};
+  derive<late>(initialise<late_reader, float>(1), batch(late_x, one), gradient);
 }

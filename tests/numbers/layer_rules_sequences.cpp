@@ -119,9 +119,12 @@ TEST_CASE("an embedding tells what is no token") {
   s.set = {{3, 1}};
   double const table[3]{10, 20, 30};
   s.theta = table;
-  auto const fault = [&](std::vector<double> const& x) { return detail::embedding_rule::input_fault(s, x.data()); };
+  auto const fault = [&](std::vector<double> const& x) {
+    return detail::embedding_rule::fault_of_input(s, x.data()).element;
+  };
   CHECK(fault({0, 1, 2, 0}) == -1);
   CHECK(fault({0, 1, 3, 0}) == 2);
+  CHECK(detail::embedding_rule::fault_of_input(s, std::vector<double>{0, 1, 3, 0}.data()).limit == 2);
   CHECK(fault({0, -1, 2, 0}) == 1);
   CHECK(fault({0, 1, 2, 0.5}) == 3);
   CHECK(fault({0, 1, 2, std::nan("")}) == 3);

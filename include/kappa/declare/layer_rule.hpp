@@ -30,6 +30,14 @@ struct layer_fault {
   char const* after = "";
 };
 
+/// The first element of a sample's input that a layer does not take: "<wants> <limit>" was expected there. None where
+/// `element` is negative.
+struct input_fault {
+  int element = -1;
+  char const* wants = "";
+  int limit = 0;
+};
+
 }  // namespace kappa
 
 namespace kappa::inline KAPPA_ARCH {
@@ -79,6 +87,8 @@ struct layer_functions {
   void (*weigh)(site<T> const&, T const* x, int count, T const* g, T* w);
   /// w += d/dε (∂m/∂θ)ᵀ g at (x + ε dx, θ + ε direction); null where that is zero.
   void (*push_weigh)(site<T> const&, T const* x, T const* dx, T const* g, T* w);
+  /// What of x is no input of this layer, such as a token beyond its vocabulary; null where everything is one.
+  input_fault (*fault_of_input)(site<T> const&, T const* x);
 };
 
 /// A layer as a value.
@@ -129,6 +139,8 @@ constexpr layer_functions<T> layer_functions_of() {
     f.push_weigh = [](site<T> const& s, T const* x, T const* dx, T const* g, T* w) {
       L::template push_weigh<T>(s, x, dx, g, w);
     };
+  if constexpr (requires { &L::template fault_of_input<T>; })
+    f.fault_of_input = [](site<T> const& s, T const* x) { return L::template fault_of_input<T>(s, x); };
   return f;
 }
 
@@ -137,7 +149,7 @@ constexpr layer_functions<T> layer_functions_of() {
 /// The value of a rule L, a struct of static functions templated on the scalar: `name`, `output(shape, settings)`,
 /// `apply`, `pull`, and as far as they are not zero or implied `fault_of`, `push`, `push_pull`, `parameters`, `weigh`,
 /// `push_weigh`, `scratch`, `initial_mean`, `initial_deviation`, `linear`, `keeps_positions`, `reads_graph`, `gathers`,
-/// `sums_positions`, `couples_samples`, `reads_statistics`, `normalised`.
+/// `sums_positions`, `couples_samples`, `reads_statistics`, `normalised`, `fault_of_input`.
 template <class L>
 inline constexpr layer_rule layer_rule_of = [] {
   layer_rule r{{detail::layer_functions_of<L, float>(), detail::layer_functions_of<L, double>(),

@@ -75,7 +75,7 @@ vector<T> batch_statistics(Theta const& theta, batch<T> const& b) {
   auto side = b.side;
   side.statistics = {};
   if constexpr (Network::reads_statistics) side.statistics = {result.data(), result.size()};
-  detail::take_side<typename forward::objective>(c, side, samples);
+  detail::take_side<typename forward::objective>(c, b.inputs, side, samples);
   c.theta = parameters.data();
   c.inputs = b.inputs.data();
   forward::run(c, [&](node const& x, T const* operand) {

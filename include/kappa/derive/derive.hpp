@@ -124,9 +124,39 @@ void check_statistics(std::span<T const> statistics) {
   }
 }
 
-/// Checks what comes with a batch beside its inputs, and puts it into the context.
+/// Whether the first layers take the inputs: tokens are what a vocabulary has. The context knows what lies beside.
+/// \throws invalid_value naming the sample, the position and both numbers.
+template <network_type Network, real T>
+void check_layer_inputs(context<T> const& c, std::span<T const> inputs, std::size_t samples) {
+  for (unsigned i = 0; i < Network::nodes.size(); ++i) {
+    node const& x = Network::nodes[i];
+    if (x.layer == nullptr || !Network::is_input(x.a)) continue;
+    auto const fault_of_input = x.layer->template functions<T>().fault_of_input;
+    if (fault_of_input == nullptr) continue;
+    node const& operand = Network::nodes[static_cast<unsigned>(x.a)];
+    auto const features = static_cast<std::size_t>(operand.out.size());
+    site<T> here;
+    here.in = operand.out;
+    here.out = x.out;
+    here.set = x.set;
+    here.shift = x.shift;
+    for (std::size_t n = 0; n < samples; ++n) {
+      here.sample = n;
+      here.side = c.side_of(n);
+      if (!operand.ragged) here.side.mask = nullptr;
+      T const* const sample = inputs.data() + n * features;
+      if (input_fault const f = fault_of_input(here, sample); f.element >= 0)
+        throw invalid_value("inputs: sample " + std::to_string(n) + " has " +
+                            number(static_cast<double>(sample[f.element])) + " at position " +
+                            std::to_string(f.element) + ", " + f.wants + " " + std::to_string(f.limit) +
+                            " was expected by `" + x.title() + "`, node " + std::to_string(i));
+    }
+  }
+}
+
+/// Checks what comes with a batch beside its inputs, puts it into the context, and checks the inputs that need it.
 template <objective_type Objective, real T>
-void take_side(context<T>& c, batch_side<T> const& side, std::size_t samples) {
+void take_side(context<T>& c, std::span<T const> inputs, batch_side<T> const& side, std::size_t samples) {
   using network = typename Objective::network;
   c.side = side;
   check_statistics<network>(side.statistics);
@@ -170,6 +200,7 @@ void take_side(context<T>& c, batch_side<T> const& side, std::size_t samples) {
                               ", a node from 0 to " + std::to_string(network::graph_nodes - 1) + " was expected");
     }
   }
+  check_layer_inputs<network>(c, inputs, samples);
 }
 
 template <objective_type Objective, real T>
@@ -198,7 +229,7 @@ context<T> run_into(basic_workspace<Objective, T, R>& work, std::size_t samples,
   c.inputs = b.inputs.data();
   c.labels = b.labels.data();
   c.targets = b.targets.data();
-  take_side<Objective>(c, b.side, samples);
+  take_side<Objective>(c, b.inputs, b.side, samples);
   int directions = 0;
   auto const along = [&](auto key) {
     if constexpr (decltype(hana::contains(arguments, key))::value) {
@@ -239,8 +270,8 @@ constexpr auto arguments_of(Q const&... q) {
 /// Derives exactly the quantities named, in one forward and one backward sweep, into a workspace of their request.
 /// Allocates nothing. `theta` [P] and the batch are only read; the workspace must outlive the result.
 /// \throws shape_mismatch, invalid_value (labels, NaN and infinities, targets, no weight for `weighted_mean`, what lies
-/// beside the inputs), capacity_exceeded (also of a single sample with `statistics::of_the_batch`); then nothing has
-/// changed.
+/// beside the inputs, tokens beyond a vocabulary), capacity_exceeded (also of a single sample with
+/// `statistics::of_the_batch`); then nothing has changed.
 template <objective_type Objective, real T, request R, class Theta, quantity... Quantities>
 derivation<Objective, T, R> derive(basic_workspace<Objective, T, R>& work, Theta const& theta, batch<T> const& b,
                                    Quantities const&... quantities) {

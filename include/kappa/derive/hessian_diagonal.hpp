@@ -433,7 +433,7 @@ hessian_diagonal<T> hessian_diagonal_of(Theta const& theta, batch<T> const& b) {
     detail::context<T> c;
     c.labels = b.labels.data();
     c.targets = b.targets.data();
-    detail::take_side<Objective>(c, b.side, samples);
+    detail::take_side<Objective>(c, b.inputs, b.side, samples);
     detail::signed_roots<T, Objective> sweep(at.data(), detail::scale_of<Objective>(b, samples), c);
     std::vector<target<T>> targets(terms);
     for (std::size_t n = 0; n < samples; ++n) {

@@ -48,7 +48,9 @@ struct forward_only {
 /// The outputs of a network for inputs [N · input elements], as rows [N, output elements]. `chunk` samples go
 /// through the network at a time, which bounds the memory beside the result; `side` is what some layers read beside
 /// their inputs. Where samples act on one another, by `statistics::of_the_batch`, all go through at once. Allocates
-/// both. \throws shape_mismatch, invalid_value (NaN and infinities), capacity_exceeded (no samples, a chunk of 0).
+/// both.
+/// \throws shape_mismatch, invalid_value (NaN and infinities, tokens beyond a vocabulary), capacity_exceeded (no
+/// samples, a chunk of 0).
 template <network_type Network, real T, class Theta>
 matrix<T> predict(Theta const& theta, std::span<T const> inputs, std::size_t chunk = 256,
                   batch_side<T> const& side = {}) {
@@ -64,7 +66,7 @@ matrix<T> predict(Theta const& theta, std::span<T const> inputs, std::size_t chu
 
   std::size_t const samples = inputs.size() / features;
   detail::context<T> beside;
-  detail::take_side<typename forward::objective>(beside, side, samples);
+  detail::take_side<typename forward::objective>(beside, inputs, side, samples);
   typename forward::workspace work(Network::couples_samples ? samples : std::min(chunk, samples));
   auto rows = zeros<T>(samples, outputs);
   for (std::size_t first = 0; first < samples; first += work.capacity()) {

@@ -28,12 +28,12 @@ struct embedding_rule {
   static constexpr int parameters(shape const&, layer_settings const& s) { return s[0] * s[1]; }
   static constexpr double initial_deviation(shape const&, layer_settings const&, int) { return 1; }
 
-  /// The first position whose value is no token, or -1: what must be refused before a batch is derived.
+  /// The first position whose value is no token: what is refused before a batch is derived.
   template <class T>
-  static int input_fault(site<T> const& s, T const* x) {
+  static input_fault fault_of_input(site<T> const& s, T const* x) {
     for (int t = 0; t < s.in.extent[0]; ++t)
-      if (valid(s, t) && token(s, x, t) < 0) return t;
-    return -1;
+      if (valid(s, t) && token(s, x, t) < 0) return {t, "a token from 0 to", s.set[0] - 1};
+    return {};
   }
 
   template <class T>
@@ -91,7 +91,8 @@ struct embedding_rule {
 }  // namespace detail
 
 /// `embedding<Vocabulary, Features>`: [T] -> [T, Features], y_t = E[x_t]; the inputs are token indices from 0, held in
-/// the scalar type. What is no index, and what the mask of a ragged value hides, has a row of zeros.
+/// the scalar type. What the mask of a ragged value hides has a row of zeros. What else is no index is refused with the
+/// batch where the layer reads the network's input; behind other layers it has a row of zeros too.
 /// Parameters: the table E [Vocabulary, Features], row by row; they are drawn with deviation 1. Per-sample quantities
 /// hold the whole table, so it is meant for small vocabularies. Two embeddings of one name are one table:
 /// `embedding<100, 16, "tokens">`.

@@ -90,6 +90,12 @@ struct network {
     return 0;
   }();
 
+  /// Whether node i is the network's input under another shape at most.
+  static constexpr bool is_input(int i) {
+    while (nodes[static_cast<unsigned>(i)].op == operation::reshape) i = nodes[static_cast<unsigned>(i)].a;
+    return i == 0;
+  }
+
   /// Numbers in the statistics of all batch norms, and whether a batch must bring them.
   static constexpr int statistics_count = [] {
     int total = 0;
