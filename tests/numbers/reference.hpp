@@ -695,6 +695,7 @@ template <class S>
 struct position {
   std::vector<S> input{};     // [d], with the homogeneous coordinate
   std::vector<S> jacobian{};  // [M C, outputs]
+  bool padding = false;
 };
 
 /// All positions of all uses of parameter `index` in one sample.
@@ -728,6 +729,8 @@ std::vector<position<S>> positions_of(int index, std::vector<S> const& theta, no
       if (p.bias) here.input.push_back(1);
       for (int i = 0; i < rows; ++i)
         for (int o = 0; o < p.outputs; ++o) here.jacobian.push_back(get(j, i * n.out.size() + r * p.outputs + o));
+      if (get(Net::nodes, n.a).ragged && x.beside.mask != nullptr)
+        here.padding = x.beside.mask[r / (n.out.positions() / n.out.extent[0])] == 0;
       all.push_back(here);
     }
   }
@@ -749,6 +752,8 @@ void add_sandwich(std::vector<S>& b, S scale, std::vector<S> const& j, std::vect
 /// K-FAC's factors of every parameter. Positions r run over all positions of all R uses of a parameter:
 /// - expand (3): A = 1/(N R) Σ_n Σ_r a aᵀ,       B = ρ Σ_n Σ_r g gᵀ;
 /// - reduce (4): A = 1/N Σ_n ā āᵀ, ā the mean,   B = ρ Σ_n ĝ ĝᵀ, ĝ the sum over r.
+/// Padding is no position: N R is the number of the others and ā their mean, or, in a network that sums positions, A =
+/// Σ_n â âᵀ / Σ_n R_n² with â their sum.
 /// g gᵀ is summed over all root columns, so it is Jᵀ W J with J the Jacobian of all loss terms' outputs.
 template <class Objective, class S>
 std::vector<kronecker_factors<S>> kfac(std::vector<S> const& theta, batch<S> const& b, sharing how,
@@ -757,33 +762,39 @@ std::vector<kronecker_factors<S>> kfac(std::vector<S> const& theta, batch<S> con
   using net = typename Objective::network;
   int const rows = net::output_shape.size();
   S const scale = rho<Objective, S>(b);
+  bool sums = false;
+  for (node const& n : net::nodes) sums = sums || (n.layer != nullptr && n.layer->sums_positions);
   std::vector<kronecker_factors<S>> all;
   for (int index = 0; index < static_cast<int>(net::parameters.size()); ++index) {
     parameter const& p = get(net::parameters, index);
     int const d = p.inputs + (p.bias ? 1 : 0);
     kronecker_factors<S> f{d, p.outputs, std::vector<S>(detail::at(d * d)),
                            std::vector<S>(detail::at(p.outputs * p.outputs))};
+    S weight = 0;  // what A's sum is divided by
     for (int n = 0; n < b.samples; ++n) {
       auto const x = sample_of<net>(b, n);
       auto const v = values<net, S>(theta, x);
       auto const w = detail::middle(differentiate_terms<Objective, S>(v.back(), b, n), from);
       auto positions = detail::positions_of<net, S>(index, theta, v, x);
+      std::erase_if(positions, [](auto const& here) { return here.padding; });
       S const count = S(positions.size());
+      bool const as_sum = how == sharing::reduce && sums;
+      weight += how == sharing::expand ? count : as_sum ? count * count : S(1);
       if (how == sharing::reduce) {
         detail::position<S> one{std::vector<S>(detail::at(d)), std::vector<S>(detail::at(rows * p.outputs))};
         for (auto const& here : positions) {
-          for (std::size_t i = 0; i < one.input.size(); ++i) one.input[i] += here.input[i] / count;
+          for (std::size_t i = 0; i < one.input.size(); ++i) one.input[i] += here.input[i] / (as_sum ? S(1) : count);
           for (std::size_t i = 0; i < one.jacobian.size(); ++i) one.jacobian[i] += here.jacobian[i];
         }
         positions = {one};
       }
       for (auto const& here : positions) {
         for (int i = 0; i < d; ++i)
-          for (int j = 0; j < d; ++j)
-            get(f.a, i * d + j) += get(here.input, i) * get(here.input, j) / (S(b.samples) * S(positions.size()));
+          for (int j = 0; j < d; ++j) get(f.a, i * d + j) += get(here.input, i) * get(here.input, j);
         detail::add_sandwich(f.b, scale, here.jacobian, w, rows, p.outputs);
       }
     }
+    for (S& a : f.a) a /= weight;
     all.push_back(f);
   }
   return all;
