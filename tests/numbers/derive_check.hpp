@@ -74,10 +74,10 @@ void check_objective(Entry const& e, extended tolerance = 2e-12L,
   ref::batch<extended> const rounded = ref::convert<extended>(b);
 
   auto const v = ref::random_vector<T>(net::parameter_count, 13), w = ref::random_vector<T>(net::parameter_count, 14);
-  auto const q =
-      derive<objective>(theta, data, loss_value, gradient, per_sample_gradient, per_sample_gradient_norms,
-                        gradient_variance, ggn, ggn_diagonal, ggn_vector_product(v), hessian_vector_product(w),
-                        kfac<expand>, kfac<reduce>, kfac<expand, empirical>, kfac<reduce, empirical>);
+  auto const q = derive<objective>(theta, data, loss_value, gradient, per_sample_gradient, per_sample_gradient_norms,
+                                   gradient_variance, ggn, ggn_diagonal, ggn_vector_product(v),
+                                   hessian_vector_product(w), kfac<expand>, kfac<reduce_unaggregated>,
+                                   kfac<expand, empirical>, kfac<reduce_unaggregated, empirical>);
 
   // ---- first order ------------------------------------------------------------------------------------------
   agrees("loss", {static_cast<extended>(q[loss_value])}, {ref::loss<objective, extended>(wide_theta, rounded)},
@@ -152,9 +152,10 @@ void check_objective(Entry const& e, extended tolerance = 2e-12L,
     }
   };
   factors_agree("expand", q.factors(kfac<expand>), ref::sharing::expand, ref::source::exact);
-  factors_agree("reduce", q.factors(kfac<reduce>), ref::sharing::reduce, ref::source::exact);
+  factors_agree("reduce", q.factors(kfac<reduce_unaggregated>), ref::sharing::reduce, ref::source::exact);
   factors_agree("expand, empirical", q.factors(kfac<expand, empirical>), ref::sharing::expand, ref::source::empirical);
-  factors_agree("reduce, empirical", q.factors(kfac<reduce, empirical>), ref::sharing::reduce, ref::source::empirical);
+  factors_agree("reduce, empirical", q.factors(kfac<reduce_unaggregated, empirical>), ref::sharing::reduce,
+                ref::source::empirical);
 }
 
 }  // namespace kappa::test_derive

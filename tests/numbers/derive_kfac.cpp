@@ -73,9 +73,9 @@ TEST_CASE("expand is exact where the loss has a term per position, for every red
   is_exact<linear_expand>(kfac<expand>);
   is_exact<linear_expand_mean>(kfac<expand>);
   is_exact<linear_expand_sum>(kfac<expand>);
-  is_not_exact<linear_expand>(kfac<reduce>);
-  is_not_exact<linear_expand_mean>(kfac<reduce>);
-  is_not_exact<linear_expand_sum>(kfac<reduce>);
+  is_not_exact<linear_expand>(kfac<reduce_unaggregated>);
+  is_not_exact<linear_expand_mean>(kfac<reduce_unaggregated>);
+  is_not_exact<linear_expand_sum>(kfac<reduce_unaggregated>);
 }
 
 TEST_CASE("reduce is exact where positions are aggregated before the loss, by mean or sum; expand is not") {

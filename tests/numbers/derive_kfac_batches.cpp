@@ -92,7 +92,7 @@ TEST_CASE("the factors of batches are those of all samples") {
   check_batches<classes, kfac<expand>>();
   check_batches<classes, kfac<expand, empirical>>();
   check_batches<tokens, kfac<expand>>();
-  check_batches<tokens, kfac<reduce>>();
+  check_batches<tokens, kfac<reduce_unaggregated>>();
   check_batches<tied_sum, kfac<expand>>();
 }
 
@@ -183,7 +183,7 @@ void check_second_pass() {
 
 TEST_CASE("the second pass measures the moments of all samples") {
   check_second_pass<classes, kfac<expand>, ekfac<expand>>();
-  check_second_pass<tokens, kfac<reduce>, ekfac<reduce>>();
+  check_second_pass<tokens, kfac<reduce_unaggregated>, ekfac<reduce_unaggregated>>();
   check_second_pass<tied_sum, kfac<expand>, ekfac<expand>>();
 }
 

@@ -97,7 +97,7 @@ TEST_CASE("what is missing, damaged or of something else is refused") {
   CHECK(says(refused(), "manifest.json", "there is none"));
   save();
   CHECK(says(refused("other"), "expected the network 'other'", "'net'"));
-  replace(path, "kappa K-FAC sums 1", "kappa K-FAC sums 9");
+  replace(path, "kappa K-FAC sums 2", "kappa K-FAC sums 9");
   CHECK(says(refused(), "sums 9"));
   save();
   replace(path, "\"samples\": 12", "\"samples\": \"many\"");

@@ -71,7 +71,7 @@ variants errors_of(std::vector<unsigned char> const& mask = {}) {
   auto const b = ref::random_batch<Objective, double>(samples, 6, ref::targets::vectors);
   batch<double> data(b.inputs, b.vectors);
   data.side.mask = mask;
-  auto const q = derive<Objective>(theta, data, ggn, kfac<expand>, kfac<reduce>, kfac<automatic>);
+  auto const q = derive<Objective>(theta, data, ggn, kfac<expand>, kfac<reduce_unaggregated>, kfac<automatic>);
   auto const g = to_dense(q[ggn]);
   return {errors<net>(q[kfac<expand>], g), errors<net>(q[kfac<reduce>], g), errors<net>(q[kfac<automatic>], g)};
 }

@@ -93,11 +93,11 @@ void check_low_rank(Entry const& e, extended tolerance = 1e-11L) {
   batch<double> const data = b.labels.empty() ? batch<double>(b.inputs, b.vectors) : batch<double>(b.inputs, b.labels);
   extended const rho = objective::scale(samples), rho_of_one = objective::scale(1);
 
-  auto const q =
-      derive<objective>(theta, data, gradient, ggn, ggn_from<full_root>, ggn_from<exact, per_layer>,
-                        ggn_from<exact, halves>, empirical_fisher, gradient_gram, ggn_from<monte_carlo<3>>(5),
-                        ggn_diagonal_from<full_root>, ggn_diagonal_from<empirical>,
-                        ggn_diagonal_from<monte_carlo<3>>(5), per_sample_ggn_diagonal, ekfac<expand>, ekfac<reduce>);
+  auto const q = derive<objective>(theta, data, gradient, ggn, ggn_from<full_root>, ggn_from<exact, per_layer>,
+                                   ggn_from<exact, halves>, empirical_fisher, gradient_gram,
+                                   ggn_from<monte_carlo<3>>(5), ggn_diagonal_from<full_root>,
+                                   ggn_diagonal_from<empirical>, ggn_diagonal_from<monte_carlo<3>>(5),
+                                   per_sample_ggn_diagonal, ekfac<expand>, ekfac<reduce_unaggregated>);
 
   // ---- sources ----------------------------------------------------------------------------------------------
   auto const dense = ref::ggn<objective, extended>(wide_theta, wide);
@@ -289,7 +289,7 @@ void check_low_rank(Entry const& e, extended tolerance = 1e-11L) {
     CHECK(compared > 0);
   };
   check_ekfac("expand", q[ekfac<expand>], ref::sharing::expand);
-  check_ekfac("reduce", q[ekfac<reduce>], ref::sharing::reduce);
+  check_ekfac("reduce", q[ekfac<reduce_unaggregated>], ref::sharing::reduce);
 }
 
 }  // namespace kappa::test_low_rank

@@ -116,7 +116,8 @@ class derivation {
     }
   }
 
-  /// The factors of a K-FAC that was derived, one pair per parameter, as views.
+  /// The factors of a K-FAC that was derived, one pair per parameter, as views; with `separate_bias` a pair for each
+  /// weight and one for its bias, whose input factor is the number one.
   template <quantity Q>
   requires detail::is_kfac<Q> std::vector<kfac_factors<T>> factors(Q const&)
   const {
@@ -126,13 +127,18 @@ class derivation {
     std::vector<kfac_factors<T>> all;
     if constexpr (detail::holds<R, Q>) {
       constexpr int index = R.find({Q::mode, Q::source, Q::samples});
-      for (std::size_t p = 0; p < places::parameters; ++p) {
-        parameter const& w = Objective::network::parameters[p];
-        auto const in = static_cast<std::size_t>(places::input_order(w));
-        auto const out = static_cast<std::size_t>(w.outputs);
-        all.push_back({w,
-                       {at.fixed + places::input_factors_of(Q::mode) + places::input_factor[p], in, in},
-                       {at.fixed + places::output_factors_of(index) + places::output_factor[p], out, out}});
+      std::size_t p = 0;
+      T const *a = nullptr, *b = nullptr;
+      for (kfac_block const& block : blocks_of(Q::separate_bias)) {
+        auto const in = static_cast<std::size_t>(places::input_order(block.parameter));
+        auto const out = static_cast<std::size_t>(block.parameter.outputs);
+        if (block.part != kfac_part::bias_alone) {
+          a = at.fixed + places::input_factors_of(Q::mode, Q::separate_bias) + places::input_factor[p];
+          b = at.fixed + places::output_factors_of(index) + places::output_factor[p];
+          ++p;
+        }
+        all.push_back({block.parameter, {a, in, in}, {b, out, out}, block.part});
+        a += in * in;  // a weight's is followed by its bias's
       }
     }
     return all;
@@ -175,8 +181,7 @@ class derivation {
                   "kappa: this EKFAC was not derived: add it to the list of quantities that derive is given");
     current();
     if constexpr (detail::holds<R, Q>) {
-      auto const& all = Objective::network::parameters;
-      return detail::nearest_kfac_of<T>({all.begin(), all.end()}, ekfac_vectors<Q>(), ekfac_scale<Q>(), o);
+      return detail::nearest_kfac_of<T>(blocks_of(Q::factors::separate_bias), ekfac_vectors<Q>(), ekfac_scale<Q>(), o);
     } else {
       return kfac_matrix<T>({});
     }
@@ -203,6 +208,10 @@ class derivation {
                           ", the workspace has since run derivation " + std::to_string(memory->generation));
   }
 
+  static std::vector<kfac_block> blocks_of(bool biases_apart) {
+    return detail::kfac_blocks(Objective::network::parameters, biases_apart);
+  }
+
   // A view lists layers in the order of nodes; tied weights make that another one than the parameters'.
   static layer_vectors<T> in_parameter_order(layer_vectors<T> v) {
     std::ranges::sort(v.layers, {}, &layer_vector<T>::first_row);
@@ -212,7 +221,9 @@ class derivation {
   template <class Q>
   layer_vectors<T> ekfac_vectors() const {
     constexpr int source = places::streams.source_of(Q::source, Q::samples);
-    return in_parameter_order(detail::kept_stream<T, Objective, R>(at, memory, source, {}, 0).view());
+    auto all = in_parameter_order(detail::kept_stream<T, Objective, R>(at, memory, source, {}, 0).view());
+    if constexpr (Q::factors::separate_bias) all = detail::with_separate_biases(all);
+    return all;
   }
   template <class Q>
   T ekfac_scale() const {

@@ -21,14 +21,28 @@ namespace kappa::inline KAPPA_ARCH {
 
 namespace detail {
 
-/// A partition among the quantities that does not fit the network, if there is one.
+/// Whether a quantity is a K-FAC, or made from one, that is for aggregated positions.
+template <class Q>
+constexpr bool wants_aggregation() {
+  if constexpr (is_kfac<Q>)
+    return Q::wants_aggregation;
+  else if constexpr (is_ekfac<Q>)
+    return Q::factors::wants_aggregation;
+  else
+    return false;
+}
+
+/// A quantity that does not fit the network, if there is one.
 template <network_type Network, class... Quantities>
-inline constexpr diagnosis partition_fault = [] {
+inline constexpr diagnosis quantity_fault = [] {
   constexpr int parameters = static_cast<int>(Network::parameters.size());
   constexpr request r = request_of<Quantities...>();
   for (int i = 0; i < r.ggns; ++i)
     if (r.ggn[i].partition == partition_kind::by_index && r.ggn[i].length != parameters)
       return diagnosis{fault::partition_does_not_fit, 0, parameters, r.ggn[i].length, {}};
+  if constexpr ((wants_aggregation<static_detail::key_of_t<std::remove_cvref_t<Quantities>>>() || ...))
+    if (int const positions = unaggregated_positions<Network>; positions > 0)
+      return diagnosis{fault::nothing_is_aggregated, 0, positions, 0, {}};
   return diagnosis{};
 }();
 
@@ -244,8 +258,8 @@ context<T> run_into(basic_workspace<Objective, T, R>& work, std::size_t samples,
   hana::for_each(hana::values(arguments), [&](auto const& q) {
     using asked = std::remove_cvref_t<decltype(q)>;
     if constexpr (requires { asked::source; })
-      if constexpr (asked::source == curvature_source::monte_carlo) {
-        constexpr int s = streams.find(stream_kind::monte_carlo, asked::samples);
+      if constexpr (asked::source == curvature_source::monte_carlo || asked::source == curvature_source::random_signs) {
+        constexpr int s = streams.source_of(asked::source, asked::samples);
         if (c.seed[s] == 0) c.seed[s] = q.seed;
       }
   });
@@ -276,7 +290,7 @@ template <objective_type Objective, real T, request R, class Theta, quantity... 
 derivation<Objective, T, R> derive(basic_workspace<Objective, T, R>& work, Theta const& theta, batch<T> const& b,
                                    Quantities const&... quantities) {
   static_assert(request_of<Quantities...>() == R, "kappa: this workspace was made for other quantities");
-  static_assert(static_detail::refuse<detail::partition_fault<typename Objective::network, Quantities...>>());
+  static_assert(static_detail::refuse<detail::quantity_fault<typename Objective::network, Quantities...>>());
   auto const c =
       detail::run_into(work, detail::checked_samples<Objective>(b), std::span<T const>(theta.data(), theta.size()), b,
                        detail::arguments_of(quantities...));
@@ -287,7 +301,7 @@ derivation<Objective, T, R> derive(basic_workspace<Objective, T, R>& work, Theta
 /// The same with a workspace of its own, for the batch at hand: `auto q = derive<digits>(theta, batch, gradient)`.
 template <objective_type Objective, real T, class Theta, quantity... Quantities>
 auto derive(Theta const& theta, batch<T> const& b, Quantities const&... quantities) {
-  static_assert(static_detail::refuse<detail::partition_fault<typename Objective::network, Quantities...>>());
+  static_assert(static_detail::refuse<detail::quantity_fault<typename Objective::network, Quantities...>>());
   constexpr request wanted = request_of<Quantities...>();
   std::size_t const samples = detail::checked_samples<Objective>(b);
   auto work = std::make_shared<basic_workspace<Objective, T, wanted>>(samples);

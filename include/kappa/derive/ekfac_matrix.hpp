@@ -15,17 +15,17 @@
 namespace kappa::inline KAPPA_ARCH {
 
 /// EKFAC of a whole network: block diagonal in the flat parameter order, one block per dense parameter that acts on the
-/// rows of [W b]. `solve`, `factorise`, `log_det` and `inverse` of K + λ I throw singular_matrix naming the layer and
-/// the ratio of the block's largest to its smallest eigenvalue.
+/// rows of [W b], or one for its weight and one for its bias. `solve`, `factorise`, `log_det` and `inverse` of K + λ I
+/// throw singular_matrix naming the layer and the ratio of the block's largest to its smallest eigenvalue.
 template <real T>
 class ekfac_matrix : public block_diagonal<std::vector<embedded<kronecker_eigenbasis<T>>>> {
   using block = embedded<kronecker_eigenbasis<T>>;
   using base = block_diagonal<std::vector<block>>;
 
  public:
-  /// The parameters that the blocks belong to name them in errors.
-  ekfac_matrix(std::vector<block> blocks, std::vector<parameter> const& parameters)
-      : base(std::move(blocks)), titles(std::make_shared<std::vector<std::string> const>(titles_of(parameters))) {}
+  /// Whose the blocks are names them in errors.
+  ekfac_matrix(std::vector<block> blocks, std::vector<kfac_block> const& whose)
+      : base(std::move(blocks)), titles(std::make_shared<std::vector<std::string> const>(detail::titles_of(whose))) {}
 
   auto factorise(double shift) const {
     return detail::factorise_titled(this->blocks(), *titles, "EKFAC", shift, [](block const& b) {
@@ -37,11 +37,6 @@ class ekfac_matrix : public block_diagonal<std::vector<embedded<kronecker_eigenb
   }
 
  private:
-  static std::vector<std::string> titles_of(std::vector<parameter> const& parameters) {
-    std::vector<std::string> all;
-    for (std::size_t p = 0; p < parameters.size(); ++p) all.push_back(detail::title_of(parameters[p], p));
-    return all;
-  }
   std::shared_ptr<std::vector<std::string> const> titles;
 };
 
@@ -109,26 +104,27 @@ std::vector<matrix<T>> second_moments_in(std::vector<matrix<T>> const& left, std
 
 /// The operator of given bases and moments, both as above.
 template <real T>
-ekfac_matrix<T> ekfac_of(std::vector<parameter> const& parameters, std::vector<matrix<T>> left,
+ekfac_matrix<T> ekfac_of(std::vector<kfac_block> const& whose, std::vector<matrix<T>> left,
                          std::vector<matrix<T>> right, std::vector<matrix<T>> moments) {
   std::vector<embedded<kronecker_eigenbasis<T>>> blocks;
-  for (std::size_t p = 0; p < parameters.size(); ++p) {
-    auto order = order_in_rows(parameters[p]);
+  for (std::size_t p = 0; p < whose.size(); ++p) {
+    auto order = order_in_rows(whose[p].parameter);
     auto const size = order.size();
     blocks.emplace_back(kronecker_eigenbasis<T>(std::move(left[p]), std::move(right[p]), std::move(moments[p])),
                         std::move(order), size);
   }
-  return {std::move(blocks), parameters};
+  return {std::move(blocks), whose};
 }
 
 /// The decompositions in T: any orthonormal basis will do for measuring moments in.
 template <real T>
 ekfac_matrix<T> ekfac_from(std::vector<kfac_factors<T>> const& factors, layer_vectors<T> const& vectors, T factor) {
-  std::vector<parameter> parameters;
+  std::vector<kfac_block> whose;
   std::vector<matrix<T>> left, right;
+  auto const names = titles_of(factors);
   for (std::size_t p = 0; p < factors.size(); ++p) {
-    parameters.push_back(factors[p].parameter);
-    auto const title = "EKFAC, " + title_of(parameters.back(), p);
+    whose.push_back({factors[p].parameter, factors[p].part});
+    auto const title = "EKFAC, " + names[p];
     check_finite((title + ": the factor A").c_str(), factors[p].inputs.elements());
     check_finite((title + ": the factor B").c_str(), factors[p].outputs.elements());
     try {
@@ -139,7 +135,7 @@ ekfac_matrix<T> ekfac_from(std::vector<kfac_factors<T>> const& factors, layer_ve
     }
   }
   auto moments = second_moments_in(left, right, vectors, factor);
-  return ekfac_of(parameters, std::move(left), std::move(right), std::move(moments));
+  return ekfac_of(whose, std::move(left), std::move(right), std::move(moments));
 }
 
 }  // namespace detail

@@ -64,6 +64,8 @@ inline char const* name_of(stream_kind k) {
       return "root of the loss Hessian";
     case stream_kind::wide_root:
       return "full root of the loss Hessian";
+    case stream_kind::random_signs:
+      return "root of the loss Hessian with random signs";
   }
   return "?";
 }

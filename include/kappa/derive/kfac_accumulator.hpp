@@ -16,15 +16,6 @@
 
 namespace kappa::inline KAPPA_ARCH {
 
-namespace detail {
-
-template <class Network>
-std::vector<parameter> parameters_of() {
-  return {Network::parameters.begin(), Network::parameters.end()};
-}
-
-}  // namespace detail
-
 /// Collects K-FAC at fixed parameters from batches of any sizes: the factors are those of one batch of all samples, at
 /// the objective's scale for their number. (K-FAC itself is no sum over samples: the product of two means is not the
 /// mean of products.) Memory: the factors once more, in double, and a workspace for one batch.
@@ -42,11 +33,13 @@ class kfac_accumulator {
   kfac_accumulator(Theta const& parameters, std::size_t capacity)
       : theta(parameters.data(), parameters.data() + parameters.size()), work(capacity) {
     detail::check_parameters<Objective>(std::span<T const>(theta), "parameters");
-    auto const all = detail::parameters_of<typename Objective::network>();
+    auto const all = blocks();
+    auto const titles = detail::titles_of(all);
     for (std::size_t p = 0; p < all.size(); ++p) {
-      auto const in = static_cast<std::size_t>(all[p].inputs + (all[p].bias ? 1 : 0));
-      auto const out = static_cast<std::size_t>(all[p].outputs);
-      total.layers.push_back({detail::title_of(all[p], p), zeros<double>(in, in), zeros<double>(out, out)});
+      parameter const& w = all[p].parameter;
+      auto const in = static_cast<std::size_t>(w.inputs + (w.bias ? 1 : 0));
+      auto const out = static_cast<std::size_t>(w.outputs);
+      total.layers.push_back({titles[p], zeros<double>(in, in), zeros<double>(out, out)});
     }
   }
 
@@ -58,9 +51,13 @@ class kfac_accumulator {
     auto const quantity = seeded();
     auto const q = derive(work, theta, b, quantity);
     auto const factors = q.factors(quantity);
-    double const n = static_cast<double>(q.samples()), unscale = 1 / Objective::scale(q.samples());
+    double const unscale = 1 / Objective::scale(q.samples());
+    std::size_t parameters = 0;
     for (std::size_t p = 0; p < factors.size(); ++p) {
-      add(total.layers[p].inputs, factors[p].inputs, n);
+      if (factors[p].part != kfac_part::bias_alone) ++parameters;
+      double const weight = weight_of(parameters - 1, q.samples(), b.side.mask);
+      total.layers[p].weight += weight;
+      add(total.layers[p].inputs, factors[p].inputs, weight);
       add(total.layers[p].outputs, factors[p].outputs, unscale);
     }
     total.samples += q.samples();
@@ -74,24 +71,45 @@ class kfac_accumulator {
   /// K-FAC of all samples so far, decomposed where needed. \throws capacity_exceeded when there are none.
   kfac_matrix<T> curvature() const {
     if (total.samples == 0) throw capacity_exceeded("the K-FAC of 0 samples: at least 1 was expected");
-    double const per_sample = 1 / static_cast<double>(total.samples), rho = Objective::scale(total.samples);
+    double const rho = Objective::scale(total.samples);
     std::vector<matrix<T>> storage;
     std::vector<kfac_factors<T>> views;
-    auto const all = detail::parameters_of<typename Objective::network>();
+    auto const all = blocks();
     storage.reserve(2 * all.size());
     for (std::size_t p = 0; p < all.size(); ++p) {
-      auto const& a = storage.emplace_back(scaled_copy(total.layers[p].inputs, per_sample));
+      double const weight = total.layers[p].weight;  // none where everything was padding
+      auto const& a = storage.emplace_back(scaled_copy(total.layers[p].inputs, weight > 0 ? 1 / weight : 0));
       auto const& b = storage.emplace_back(scaled_copy(total.layers[p].outputs, rho));
-      views.push_back({all[p], {a.data(), a.shape(0), a.shape(1)}, {b.data(), b.shape(0), b.shape(1)}});
+      views.push_back(
+          {all[p].parameter, {a.data(), a.shape(0), a.shape(1)}, {b.data(), b.shape(0), b.shape(1)}, all[p].part});
     }
     return kfac_matrix<T>(views);
   }
 
  private:
+  static std::vector<kfac_block> blocks() {
+    return detail::kfac_blocks(Objective::network::parameters, asked::separate_bias);
+  }
   asked seeded() const {
     auto quantity = Curvature;
     quantity.seed += total.batches + 1;
     return quantity;
+  }
+  // What the input factor of a parameter is a mean over (quadratic.hpp, ragged_input_factor).
+  static double weight_of(std::size_t p, std::size_t samples, std::span<unsigned char const> mask) {
+    using network = typename Objective::network;
+    sharing_of const how = sharing<network>[p];
+    bool const reduces = workspace<Objective, T, asked>::places::plan.parameters[p].positions > 1 &&
+                         (asked::mode == kfac_mode::reduce || (asked::mode == kfac_mode::automatic && how.aggregated));
+    if (!how.ragged || (reduces && !how.sums)) return static_cast<double>(samples);
+    constexpr auto positions = static_cast<std::size_t>(network::mask_positions);
+    double total_weight = 0;
+    for (std::size_t n = 0; n < samples; ++n) {
+      double valid = mask.empty() ? static_cast<double>(positions) : 0;
+      for (std::size_t r = 0; r < positions && !mask.empty(); ++r) valid += mask[n * positions + r] != 0 ? 1 : 0;
+      total_weight += reduces ? valid * valid : valid;
+    }
+    return total_weight;
   }
   static void add(matrix<double>& to, matrix_view<T> const& from, double weight) {
     auto const values = from.elements();
@@ -124,6 +142,7 @@ class ekfac_accumulator {
       : theta(parameters.data(), parameters.data() + parameters.size()), work(capacity) {
     detail::check_parameters<Objective>(std::span<T const>(theta), "parameters");
     detail::require_length("the K-FAC", static_cast<std::size_t>(Objective::parameter_count), factors.size());
+    detail::require_length("the list of the K-FAC's blocks", blocks().size(), factors.blocks().size());
     for (auto const& block : factors.blocks()) {
       left.push_back(block.block().left().basis().vectors);
       right.push_back(block.block().right().basis().vectors);
@@ -157,10 +176,14 @@ class ekfac_accumulator {
       std::transform(sum.data(), sum.data() + sum.size(), moments.back().data(),
                      [&](double v) { return static_cast<T>(rho * v); });
     }
-    return detail::ekfac_of(detail::parameters_of<typename Objective::network>(), left, right, std::move(moments));
+    return detail::ekfac_of(blocks(), left, right, std::move(moments));
   }
 
  private:
+  static std::vector<kfac_block> blocks() {
+    return detail::kfac_blocks(Objective::network::parameters, asked::factors::separate_bias);
+  }
+
   std::vector<T> theta;
   workspace<Objective, T, asked> work;
   std::vector<matrix<T>> left, right;

@@ -15,12 +15,26 @@
 
 namespace kappa::inline KAPPA_ARCH {
 
-/// The two factors of one parameter's K-FAC block B ⊗ A on [W b], as views of the workspace.
+/// What of a layer a K-FAC block is for.
+enum class kfac_part {
+  whole,         ///< [W b], or W where there is no bias
+  weight_alone,  ///< W, of a layer whose bias is apart
+  bias_alone     ///< b, as a weight [out, 1] whose input is one
+};
+
+/// Whose a K-FAC block is: the parameter that it would be, were it a layer by itself.
+struct kfac_block {
+  kappa::parameter parameter;
+  kfac_part part = kfac_part::whole;
+};
+
+/// The two factors of one K-FAC block B ⊗ A, as views of the workspace.
 template <real T>
 struct kfac_factors {
   kappa::parameter parameter;
   matrix_view<T> inputs;   ///< A, [in (+1), in (+1)]: the mean of a aᵀ, a in homogeneous coordinates
   matrix_view<T> outputs;  ///< B, [out, out]: the sum of g gᵀ, carrying ρ
+  kfac_part part = kfac_part::whole;
 };
 
 namespace detail {
@@ -35,12 +49,45 @@ inline std::vector<std::size_t> order_in_rows(parameter const& w) {
   return order;
 }
 
+/// The blocks of K-FAC in the order of the flat parameters: one for each parameter, or two where its bias is apart.
+template <class Parameters>
+std::vector<kfac_block> kfac_blocks(Parameters const& all, bool biases_apart) {
+  std::vector<kfac_block> blocks;
+  for (parameter const& p : all) {
+    if (!biases_apart || !p.bias) {
+      blocks.push_back({p, kfac_part::whole});
+      continue;
+    }
+    parameter first = p, second = p;
+    first.bias = second.bias = false;
+    second.inputs = 1;
+    second.offset += p.weight_size();
+    blocks.push_back({first, kfac_part::weight_alone});
+    blocks.push_back({second, kfac_part::bias_alone});
+  }
+  return blocks;
+}
+
 /// What the user would call a parameter in a sentence.
 inline std::string title_of(parameter const& w, std::size_t index) {
   std::string name = w.name.empty() ? "" : " \"" + std::string(w.name.s) + "\"";
   if (!name.empty() && w.name.copy >= 0) name += " of copy " + std::to_string(w.name.copy);
   return "layer " + std::to_string(index) + name + " (" + (w.layer == nullptr ? "dense" : w.layer->name) + ", " +
          std::to_string(w.outputs) + " x " + std::to_string(w.inputs) + ")";
+}
+
+/// What the user would call each of some blocks, in their order.
+template <class Blocks>
+std::vector<std::string> titles_of(Blocks const& blocks) {
+  std::vector<std::string> all;
+  std::size_t layers = 0;
+  for (auto const& b : blocks) {
+    bool const is_bias = b.part == kfac_part::bias_alone;  // of the layer before
+    if (!is_bias) ++layers;
+    char const* const part = is_bias ? "the bias of " : b.part == kfac_part::weight_alone ? "the weight of " : "";
+    all.push_back(part + title_of(b.parameter, layers - 1));
+  }
+  return all;
 }
 
 /// The condition number of a matrix with these eigenvalues, descending; infinite when rounding hides the smallest.
@@ -79,9 +126,9 @@ auto factorise_titled(std::vector<Block> const& blocks, std::vector<std::string>
 }
 }  // namespace detail
 
-/// K-FAC of a whole network: block diagonal in the flat parameter order, one block B ⊗ A per dense parameter. Where
-/// there is a bias the block acts on the rows of [W b], gathered from the flat vector. Owns copies of the factors,
-/// decomposes them in double at the first operation that needs it, and only once.
+/// K-FAC of a whole network: block diagonal in the flat parameter order, one block B ⊗ A per dense parameter, or one
+/// for its weight and one for its bias. Where a block has both it acts on the rows of [W b], gathered from the flat
+/// vector. Owns copies of the factors, decomposes them in double at the first operation that needs it, and only once.
 ///
 /// `solve`, `factorise`, `log_det` and `inverse` of K + λ I throw singular_matrix when a block is not positive definite
 /// and not_converged when a decomposition fails. Both name the layer, the first also both factors' condition numbers.
@@ -91,10 +138,11 @@ class kfac_matrix : public block_diagonal<std::vector<embedded<kronecker<T>>>> {
   using base = block_diagonal<std::vector<block>>;
 
  public:
-  /// One block per entry, in the order of the parameters. \throws invalid_value when a factor is not finite, naming
-  /// the layer.
+  /// One block per entry, in the order of the parameters, a weight before its bias. \throws invalid_value when a factor
+  /// is not finite, naming the layer.
   explicit kfac_matrix(std::vector<kfac_factors<T>> const& factors)
-      : base(blocks_of(factors)), titles(std::make_shared<std::vector<std::string> const>(titles_of(factors))) {}
+      : base(blocks_of(factors)),
+        titles(std::make_shared<std::vector<std::string> const>(detail::titles_of(factors))) {}
 
   auto factorise(double shift) const {
     return detail::factorise_titled(this->blocks(), *titles, "K-FAC", shift, [](block const& b) {
@@ -104,16 +152,12 @@ class kfac_matrix : public block_diagonal<std::vector<embedded<kronecker<T>>>> {
   }
 
  private:
-  static std::vector<std::string> titles_of(std::vector<kfac_factors<T>> const& factors) {
-    std::vector<std::string> all;
-    for (std::size_t p = 0; p < factors.size(); ++p) all.push_back(detail::title_of(factors[p].parameter, p));
-    return all;
-  }
   static std::vector<block> blocks_of(std::vector<kfac_factors<T>> const& factors) {
     std::vector<block> blocks;
+    auto const names = detail::titles_of(factors);
     for (std::size_t p = 0; p < factors.size(); ++p) {
       auto const& f = factors[p];
-      auto const title = "K-FAC, " + detail::title_of(f.parameter, p);
+      auto const title = "K-FAC, " + names[p];
       check_finite((title + ": the factor A").c_str(), f.inputs.elements());
       check_finite((title + ": the factor B").c_str(), f.outputs.elements());
       auto order = detail::order_in_rows(f.parameter);

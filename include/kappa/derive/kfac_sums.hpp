@@ -15,8 +15,9 @@ namespace kappa::inline KAPPA_ARCH {
 /// and Σ g gᵀ with the vectors of the loss itself, ρ = 1.
 struct kfac_layer_sums {
   std::string title;       ///< the layer in a sentence
-  matrix<double> inputs;   ///< N A, [in (+ 1), in (+ 1)]
+  matrix<double> inputs;   ///< A times `weight`, [in (+ 1), in (+ 1)]
   matrix<double> outputs;  ///< B / ρ, [out, out]
+  double weight = 0;       ///< what A is a mean over: N; with padding Σ R_n valid positions, or Σ R_n²
 };
 
 /// Sums over `samples` samples, in double: a commutative monoid under `merge`.
@@ -54,6 +55,7 @@ inline void merge(kfac_sums& into, kfac_sums const& from) {
   for (std::size_t p = 0; p < into.layers.size(); ++p) {
     detail::add_to(into.layers[p].inputs, from.layers[p].inputs);
     detail::add_to(into.layers[p].outputs, from.layers[p].outputs);
+    into.layers[p].weight += from.layers[p].weight;
   }
   into.samples += from.samples;
   into.batches += from.batches;

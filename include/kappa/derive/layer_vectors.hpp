@@ -15,7 +15,7 @@
 namespace kappa::inline KAPPA_ARCH {
 
 /// One layer [outputs, inputs]: a [N, R, inputs] and s [N, K, R, outputs]. Column (n, k) of the layer's matrix is
-/// T_nk = Σ_r s_nkr a_nrᵀ, with `bias` followed by Σ_r s_nkr.
+/// T_nk = Σ_r s_nkr a_nrᵀ, with `bias` followed by Σ_r s_nkr. A bias alone has no inputs.
 template <real T>
 struct layer_vector {
   std::size_t inputs = 0, outputs = 0, positions = 1;
@@ -54,6 +54,23 @@ layer_vectors<T> samples_of(layer_vectors<T> all, std::size_t begin, std::size_t
   }
   all.samples = end - begin;
   return all;
+}
+
+/// The same with each bias as a layer of its own, after its weight.
+template <real T>
+layer_vectors<T> with_separate_biases(layer_vectors<T> const& all) {
+  layer_vectors<T> apart{all.samples, all.per_sample, {}};
+  for (auto layer : all.layers) {
+    bool const has_bias = layer.bias;
+    layer.bias = false;
+    apart.layers.push_back(layer);
+    if (!has_bias) continue;
+    layer.bias = true;
+    layer.first_row += layer.inputs * layer.outputs;
+    layer.inputs = 0;
+    apart.layers.push_back(layer);
+  }
+  return apart;
 }
 
 }  // namespace detail

@@ -61,17 +61,19 @@ struct layout {
       at[p + 1] = at[p] + detail::padded(square(network::parameters[p].outputs));
     return at;
   }();
-  /// Input factors depend on the mode only.
-  static constexpr std::size_t input_factors_of(kfac_mode m) {
+  /// Input factors depend on the mode and on whether biases are apart; then A_ww is followed by the bias's own, a one,
+  /// and takes the room of a joint factor.
+  static constexpr std::size_t input_factors_of(kfac_mode m, bool biases_apart) {
     std::size_t at = input_factors;
-    for (kfac_mode before : {kfac_mode::expand, kfac_mode::reduce, kfac_mode::automatic}) {
-      if (before == m) break;
-      if (R.any_kfac(before)) at += input_factor[parameters];
-    }
+    for (kfac_mode before : {kfac_mode::expand, kfac_mode::reduce, kfac_mode::automatic})
+      for (bool apart : {false, true}) {
+        if (before == m && apart == biases_apart) return at;
+        if (R.any_kfac(before, apart)) at += input_factor[parameters];
+      }
     return at;
   }
-  static constexpr std::size_t output_factors =
-      input_factors_of(kfac_mode::automatic) + (R.any_kfac(kfac_mode::automatic) ? input_factor[parameters] : 0);
+  static constexpr std::size_t output_factors = input_factors_of(kfac_mode::automatic, true) +
+                                                (R.any_kfac(kfac_mode::automatic, true) ? input_factor[parameters] : 0);
   static constexpr std::size_t output_factors_of(int k) {
     return output_factors + static_cast<std::size_t>(k) * output_factor[parameters];
   }

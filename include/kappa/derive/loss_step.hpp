@@ -38,6 +38,13 @@ void spread_root(T* g, std::size_t m, std::size_t own, T scale, Root&& root) {
   }
 }
 
+/// Elements of scratch a thread needs for a root with signs.
+template <class Objective>
+constexpr std::size_t loss_scratch() {
+  return padded(static_cast<std::size_t>(Objective::loss::root_columns(Objective::outputs)) *
+                static_cast<std::size_t>(Objective::outputs));
+}
+
 template <class T, objective_type Objective, request R>
 void loss_step(context<T> const& c) {
   using loss = typename Objective::loss;
@@ -89,6 +96,22 @@ void loss_step(context<T> const& c) {
                 std::span<T> const g_draw(g + (draw * terms + m) * outputs, outputs);
                 sample_of<loss, T>(f_nm, y, random, g_draw);
                 for (T& v : g_draw) v *= factor;
+              }
+              break;
+            }
+            case stream_kind::random_signs: {
+              // Column k of a draw is Σ_m ±s_mk, with one sign for all columns of a loss term.
+              constexpr auto own = static_cast<std::size_t>(loss::root_columns(Objective::outputs));
+              auto const draws = static_cast<std::size_t>(streams.at[s].samples);
+              T const factor = static_cast<T>(std::sqrt(c.scale / static_cast<double>(draws)));
+              T* const root = c.scratch + thread_index() * loss_scratch<Objective>();
+              loss::template root<T>(f_nm, y, std::span<T>(root, own * outputs));
+              for (std::size_t draw = 0; draw < draws; ++draw) {
+                counter_random random(c.seed[s], (i * terms + m) * draws + draw);
+                T const sign = random.uniform() < 0.5 ? -factor : factor;
+                for (std::size_t k = 0; k < own; ++k)
+                  for (std::size_t o = 0; o < outputs; ++o)
+                    g[((draw * own + k) * terms + m) * outputs + o] = sign * root[k * outputs + o];
               }
               break;
             }

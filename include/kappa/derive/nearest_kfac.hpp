@@ -57,18 +57,19 @@ nearest_kronecker_result<T> nearest_of_layer(layer_vectors<T> const& vectors, la
 }
 
 template <real T>
-kfac_matrix<T> nearest_kfac_of(std::vector<parameter> const& parameters, layer_vectors<T> const& vectors, T factor,
+kfac_matrix<T> nearest_kfac_of(std::vector<kfac_block> const& blocks, layer_vectors<T> const& vectors, T factor,
                                nearest_kronecker_options const& o) {
   std::vector<kronecker<T>> products;
   std::vector<kfac_factors<T>> factors;
-  for (std::size_t p = 0; p < parameters.size(); ++p) {
+  for (std::size_t p = 0; p < blocks.size(); ++p) {
     try {
       products.push_back(nearest_of_layer(vectors, vectors.layers[p], factor, o).product);
     } catch (not_converged const& e) {
-      throw not_converged(title_of(parameters[p], p) + ": " + e.what());
+      throw not_converged(titles_of(blocks)[p] + ": " + e.what());
     }
     auto const view = [](symmetric<T> const& m) { return matrix_view<T>{m.entries().data(), m.size(), m.size()}; };
-    factors.push_back({parameters[p], view(products.back().right()), view(products.back().left())});
+    factors.push_back(
+        {blocks[p].parameter, view(products.back().right()), view(products.back().left()), blocks[p].part});
   }
   return kfac_matrix<T>(factors);
 }

@@ -83,8 +83,7 @@ struct quadratic {
     }
     for_modes<W>(c, parameter, a);
     [&]<std::size_t... Index>(std::index_sequence<Index...>) {
-      (output_factor<W, static_cast<int>(Index)>(c, parameter, stream(streams.source_of(places::asked.kfac[Index]))),
-       ...);
+      (output_factor<W, static_cast<int>(Index)>(c, parameter, stream), ...);
     }
     (std::make_index_sequence<static_cast<std::size_t>(R.kfacs)>());
   }
@@ -97,9 +96,15 @@ struct quadratic {
   template <parameter_signature W>
   static void for_modes(context<T> const& c, std::size_t parameter, T const* a) {
     auto const one = [&]<kfac_mode Mode>(std::integral_constant<kfac_mode, Mode>) {
-      if constexpr (R.any_kfac(Mode))
-        input_factor<W, reduces(Mode, W)>(c, a,
-                                          c.fixed + places::input_factors_of(Mode) + places::input_factor[parameter]);
+      constexpr bool reduced = reduces(Mode, W);
+      auto const to = [&](bool apart) {
+        return c.fixed + places::input_factors_of(Mode, apart) + places::input_factor[parameter];
+      };
+      if constexpr (R.any_kfac(Mode, false)) input_factor<W, reduced, W.bias>(c, a, to(false));
+      if constexpr (R.any_kfac(Mode, true)) {
+        input_factor<W, reduced, false>(c, a, to(true));
+        if constexpr (W.bias) to(true)[static_cast<std::size_t>(W.inputs) * static_cast<std::size_t>(W.inputs)] = 1;
+      }
     };
     one(std::integral_constant<kfac_mode, kfac_mode::expand>());
     one(std::integral_constant<kfac_mode, kfac_mode::reduce>());
@@ -107,30 +112,29 @@ struct quadratic {
   }
 
   /// A = 1/(N R) Σ a aᵀ (expand) or 1/N Σ ā āᵀ with ā the mean over positions (reduce); a in homogeneous
-  /// coordinates when there is a bias (reference/kfac.md, Eqs. 3 and 4).
-  template <parameter_signature W, bool Reduces>
+  /// coordinates when there is a bias and it is not apart (reference/kfac.md, Eqs. 3 and 4).
+  template <parameter_signature W, bool Reduces, bool Bias>
   static void input_factor(context<T> const& c, T const* a, T* to) {
     constexpr auto positions = static_cast<std::size_t>(W.positions);
     std::size_t const n = c.samples;
     if constexpr (W.ragged) {
-      ragged_input_factor<W, Reduces>(c, a, to);
+      ragged_input_factor<W, Reduces, Bias>(c, a, to);
     } else if constexpr (!Reduces) {
       kernels::second_moment<T, W.inputs>(n * positions, a, static_cast<T>(1.0 / static_cast<double>(n * positions)),
-                                          to, W.bias, false);
+                                          to, Bias, false);
     } else {
       kernels::mean_positions<T, W.inputs>(n, positions, a, c.scratch);
-      kernels::second_moment<T, W.inputs>(n, c.scratch, static_cast<T>(1.0 / static_cast<double>(n)), to, W.bias,
-                                          false);
+      kernels::second_moment<T, W.inputs>(n, c.scratch, static_cast<T>(1.0 / static_cast<double>(n)), to, Bias, false);
     }
   }
 
   /// The same without padding, the appended one included. Expand: 1/(Σ_n R_n) Σ a aᵀ over the R_n valid positions of
   /// each sample. Reduce: 1/N Σ ā āᵀ with ā the mean over valid positions, or, where the network sums them, Σ â âᵀ / Σ
   /// R_n² with â their sum (reference/kfac.md, 1.4, "ragged lengths"). Sums of homogeneous coordinates end with R_n.
-  template <parameter_signature W, bool Reduces>
+  template <parameter_signature W, bool Reduces, bool Bias>
   static void ragged_input_factor(context<T> const& c, T const* a, T* to) {
     constexpr auto in = static_cast<std::size_t>(W.inputs), positions = static_cast<std::size_t>(W.positions);
-    constexpr std::size_t order = in + (W.bias ? 1 : 0);
+    constexpr std::size_t order = in + (Bias ? 1 : 0);
     T* rows = c.scratch;
     double total = 0, squares = 0;
     for (std::size_t n = 0; n < c.samples; ++n) {
@@ -147,14 +151,14 @@ struct quadratic {
           for (std::size_t i = 0; i < in; ++i) sum[i] += x[i];
         } else {
           std::copy_n(x, in, rows);
-          if (W.bias) rows[in] = 1;
+          if (Bias) rows[in] = 1;
           rows += order;
         }
       }
       total += valid;
       squares += valid * valid;
       if (!Reduces) continue;
-      if (W.bias) sum[in] = static_cast<T>(valid);
+      if (Bias) sum[in] = static_cast<T>(valid);
       if (!W.sums && valid > 0)
         for (std::size_t i = 0; i < order; ++i) sum[i] /= static_cast<T>(valid);
       rows += order;
@@ -180,21 +184,29 @@ struct quadratic {
     }
   }
 
-  /// B = Σ g gᵀ over vectors and positions (expand) or over vectors summed over positions (reduce). The streams
-  /// carry √ρ; the gradient's carries ρ, hence the 1/ρ of the empirical source.
+  /// B = Σ g gᵀ over vectors and positions (expand) or over vectors summed over positions (reduce); the identity where
+  /// there are none. The streams carry √ρ; the gradient's carries ρ, hence the 1/ρ of the empirical source.
   template <parameter_signature W, int K>
-  static void output_factor(context<T> const& c, std::size_t parameter, T const* s) {
+  static void output_factor(context<T> const& c, std::size_t parameter, auto const& stream) {
     constexpr kfac_request k = R.kfac[K];
-    constexpr auto positions = static_cast<std::size_t>(W.positions);
-    constexpr auto columns = static_cast<std::size_t>(streams.at[streams.source_of(k)].columns);
-    T const factor = k.source == curvature_source::empirical ? static_cast<T>(1 / c.scale) : T(1);
     T* const to = c.fixed + places::output_factors_of(K) + places::output_factor[parameter];
-    std::size_t const vectors = c.samples * columns;
-    if constexpr (!reduces(k.mode, W)) {
-      kernels::second_moment<T, W.outputs>(vectors * positions, s, factor, to, false, false);
+    if constexpr (k.source == curvature_source::forward_only) {
+      constexpr auto out = static_cast<std::size_t>(W.outputs);
+      std::fill_n(to, out * out, T(0));
+      for (std::size_t o = 0; o < out; ++o) to[o * (out + 1)] = 1;
     } else {
-      kernels::sum_positions<T, W.outputs>(vectors, positions, s, c.scratch);
-      kernels::second_moment<T, W.outputs>(vectors, c.scratch, factor, to, false, false);
+      constexpr int source = streams.source_of(k);
+      constexpr auto positions = static_cast<std::size_t>(W.positions);
+      constexpr auto columns = static_cast<std::size_t>(streams.at[source].columns);
+      T const* const s = stream(source);
+      T const factor = k.source == curvature_source::empirical ? static_cast<T>(1 / c.scale) : T(1);
+      std::size_t const vectors = c.samples * columns;
+      if constexpr (!reduces(k.mode, W)) {
+        kernels::second_moment<T, W.outputs>(vectors * positions, s, factor, to, false, false);
+      } else {
+        kernels::sum_positions<T, W.outputs>(vectors, positions, s, c.scratch);
+        kernels::second_moment<T, W.outputs>(vectors, c.scratch, factor, to, false, false);
+      }
     }
   }
 };

@@ -144,6 +144,8 @@ struct runner {
     auto const need = [&](std::size_t elements) { most = std::max(most, elements); };
     [&]<unsigned... I>(std::integer_sequence<unsigned, I...>) { (need(node_scratch<I>(samples, threads)), ...); }
     (std::make_integer_sequence<unsigned, all::count>());
+    if constexpr (program<Objective, R>::streams.find(stream_kind::random_signs) >= 0)
+      need(static_cast<std::size_t>(threads) * loss_scratch<Objective>());
     return most;
   }
 

@@ -24,7 +24,7 @@ namespace io {
 
 namespace detail {
 
-inline constexpr std::string_view kfac_format = "kappa K-FAC sums 1";
+inline constexpr std::string_view kfac_format = "kappa K-FAC sums 2";
 
 /// The manifest of a folder. \throws format_error.
 inline nlohmann::json read_json(std::filesystem::path const& path) {
@@ -92,6 +92,7 @@ inline void save_kfac_sums(std::filesystem::path const& folder, std::string_view
       return nlohmann::json{{"file", name}, {"order", m.shape(0)}, {"crc32", crc}};
     };
     manifest["layers"].push_back({{"title", layer.title},
+                                  {"weight", layer.weight},
                                   {"inputs", entry("inputs", layer.inputs)},
                                   {"outputs", entry("outputs", layer.outputs)}});
   }
@@ -137,7 +138,8 @@ inline kfac_sums load_kfac_sums(std::filesystem::path const& folder, std::string
             say((folder / name).string(), ": corrupt: expected checksum ", expected, ", but the factor has ", crc));
       return m;
     };
-    sums.layers.push_back({detail::json_field<std::string>(path, layer, "title"), factor("inputs"), factor("outputs")});
+    sums.layers.push_back({detail::json_field<std::string>(path, layer, "title"), factor("inputs"), factor("outputs"),
+                           detail::json_field<double>(path, layer, "weight")});
   }
   return sums;
 }

@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// One layer of the K-FAC optimiser: running averages of its factors, their eigenbases of an earlier moment, and for
-/// EKFAC the running average of the second moments in those.
+/// One layer of the K-FAC optimiser, or its weight or bias where they are apart: running averages of its factors, their
+/// eigenbases of an earlier moment, and for EKFAC the running average of the second moments in those.
 
 #include <algorithm>
 #include <cmath>
@@ -32,19 +32,21 @@ class kfac_layer {
  public:
   using bases = std::pair<eigenbasis<T>, eigenbasis<T>>;  // of A and of B
 
-  kfac_layer(parameter const& w, std::size_t index, bool with_moments)
-      : shape(w),
-        title(title_of(w, index)),
-        in(static_cast<std::size_t>(w.inputs)),
-        width(in + (w.bias ? 1 : 0)),
-        out(static_cast<std::size_t>(w.outputs)),
+  kfac_layer(kfac_block const& block, std::string name, bool with_moments)
+      : own(block),
+        shape(block.parameter),
+        title(std::move(name)),
+        in(static_cast<std::size_t>(shape.inputs)),
+        width(in + (shape.bias ? 1 : 0)),
+        out(static_cast<std::size_t>(shape.outputs)),
         a(zeros<T>(width, width)),
         b(zeros<T>(out, out)),
         moments(with_moments ? zeros<T>(out, width) : zeros<T>(0, 0)) {}
 
   std::size_t size() const { return out * width; }
   std::size_t offset() const { return static_cast<std::size_t>(shape.offset); }
-  kfac_factors<T> factors() const { return {shape, {a.data(), width, width}, {b.data(), out, out}}; }
+  kfac_factors<T> factors() const { return {shape, {a.data(), width, width}, {b.data(), out, out}, own.part}; }
+  kfac_block const& block() const { return own; }
   matrix<T> const& left_basis() const { return b_basis.vectors; }
   matrix<T> const& right_basis() const { return a_basis.vectors; }
   matrix<T> const& second_moments() const { return moments; }
@@ -170,6 +172,7 @@ class kfac_layer {
     return b_basis.values(o) * a_basis.values(i) + s.lambda;
   }
 
+  kfac_block own;
   parameter shape;
   std::string title;
   std::size_t in, width, out;

@@ -37,7 +37,7 @@ struct kfac_options {
   std::size_t factor_period = 1;         ///< steps from one update of the factors to the next
   std::size_t decomposition_period = 5;  ///< steps from one eigendecomposition to the next: a multiple of it
   double kl_clip = 1e-3;                 ///< κ, bounds lr² uᵀK u; `no_clip` for none
-  std::uint64_t seed = 0;                ///< of the draws of a monte_carlo source
+  std::uint64_t seed = 0;                ///< of the draws of a source that draws
   kfac_damping damping_rule = kfac_damping::exact;
   kfac_grafting grafting = kfac_grafting::none;
   bool rescale_momentum = true;       ///< rescaled: choose μ with the step's length; else no momentum
@@ -72,9 +72,10 @@ struct rescaled_step {
 ///
 /// λ = damping + relative_damping · tr(B) tr(A) / (out · in), layer by layer; `damping_rule` says how it enters.
 /// `Curvature` says which K-FAC: `kfac<expand>`, `kfac<reduce>`, `kfac<expand, monte_carlo<1>>`, `kfac<reduce,
-/// empirical>`, ... With an EKFAC, `ekfac<expand>`, ..., the eigenvalues are running averages of the second moments Λ
-/// in the eigenbases, measured at every update of the factors; when the bases are renewed, Λ becomes the diagonal of
-/// the same operator in the new ones. `grafting` scales u layer by layer, before the clip.
+/// empirical>`, ...; with `separate_bias` weights and biases are layers of their own. With an EKFAC, `ekfac<expand>`,
+/// ..., the eigenvalues are running averages of the second moments Λ in the eigenbases, measured at every update of the
+/// factors; when the bases are renewed, Λ becomes the diagonal of the same operator in the new ones. `grafting` scales
+/// u layer by layer, before the clip.
 ///
 /// With `rescaled` as the last argument (Martens and Grosse 2015, sections 6.4 and 7) the learning rate, the momentum
 /// and the clip are not used, but for the weight decay's lr γ: δ ← -α u + μ δ where α and μ minimise
@@ -122,8 +123,10 @@ class kfac_optimiser {
         direction(zeros<T>(parameter_count)),
         velocity(direction) {
     std::size_t largest = 0;
-    for (std::size_t p = 0; p < Objective::network::parameters.size(); ++p) {
-      layers.emplace_back(Objective::network::parameters[p], p, measures_moments);
+    auto const blocks = detail::kfac_blocks(Objective::network::parameters, factors_t::separate_bias);
+    auto const titles = detail::titles_of(blocks);
+    for (std::size_t p = 0; p < blocks.size(); ++p) {
+      layers.emplace_back(blocks[p], titles[p], measures_moments);
       largest = std::max(largest, layers.back().size());
     }
     scratch = zeros<T>(2 * largest);
@@ -153,15 +156,15 @@ class kfac_optimiser {
   auto curvature() const {
     if constexpr (measures_moments) {
       if (decomposed == 0) throw capacity_exceeded("the EKFAC of 0 steps: at least 1 was expected");
-      std::vector<parameter> parameters;
+      std::vector<kfac_block> blocks;
       std::vector<matrix<T>> left, right, moments;
       for (auto const& layer : layers) {
-        parameters.push_back(layer.factors().parameter);
+        blocks.push_back(layer.block());
         left.push_back(layer.left_basis());
         right.push_back(layer.right_basis());
         moments.push_back(layer.second_moments());
       }
-      return detail::ekfac_of(parameters, std::move(left), std::move(right), std::move(moments));
+      return detail::ekfac_of(blocks, std::move(left), std::move(right), std::move(moments));
     } else {
       std::vector<kfac_factors<T>> factors;
       for (auto const& layer : layers) factors.push_back(layer.factors());

@@ -53,4 +53,17 @@ constexpr auto sharing_in() {
 template <network_type Network>
 inline constexpr auto sharing = static_detail::sharing_in<Network>();
 
+/// 0 where a dense layer's positions are aggregated on every way to the loss, or none has several; else the positions
+/// of the first layer that has several: all of them come to the loss one by one.
+template <network_type Network>
+inline constexpr int unaggregated_positions = [] {
+  int first = 0;
+  for (node const& x : Network::nodes) {
+    if (x.op != operation::dense || x.out.positions() == 1) continue;
+    if (sharing<Network>[static_cast<unsigned>(x.parameter)].aggregated) return 0;
+    if (first == 0) first = x.out.positions();
+  }
+  return first;
+}();
+
 }  // namespace kappa

@@ -302,7 +302,8 @@ template <objective_type Objective, request Request>
 struct program {
   using network = typename Objective::network;
   static constexpr request wanted = Request;
-  static constexpr stream_set streams = streams_of(Request, {Objective::root_columns, Objective::full_root_columns});
+  static constexpr stream_set streams =
+      streams_of(Request, {Objective::root_columns, Objective::full_root_columns, Objective::terms});
   static constexpr auto value = static_detail::plan_of<network>(Request, streams);
 };
 

@@ -70,15 +70,24 @@ enum class kfac_mode {
 };
 /// The vectors whose outer products make a curvature matrix, and which travel backward for it.
 enum class curvature_source {
-  exact,        ///< the columns of the loss Hessian's root, as few as there can be: the Gauss-Newton matrix
-  full_root,    ///< the same matrix from a root of C columns per loss term
-  monte_carlo,  ///< gradients at targets drawn from the model: the Gauss-Newton matrix in expectation
-  empirical     ///< the gradient at the actual targets: the empirical Fisher matrix, which is not the Fisher matrix
+  exact,         ///< the columns of the loss Hessian's root, as few as there can be: the Gauss-Newton matrix
+  full_root,     ///< the same matrix from a root of C columns per loss term
+  random_signs,  ///< that root's columns, added up over a sample's loss terms with random signs: as many columns as one
+                 ///< loss term has, and the Gauss-Newton matrix in expectation; itself where there is one term
+  monte_carlo,   ///< gradients at targets drawn from the model: the Gauss-Newton matrix in expectation
+  empirical,     ///< the gradient at the actual targets: the empirical Fisher matrix, which is not the Fisher matrix
+  forward_only   ///< no vectors: K-FAC with B = I, whatever the loss and its scale
 };
 struct expand_t {
   static constexpr kfac_mode mode = kfac_mode::expand;
 };
+/// Refused by derive for a network whose shared positions all come to the loss one by one.
 struct reduce_t {
+  static constexpr kfac_mode mode = kfac_mode::reduce;
+  static constexpr bool wants_aggregation = true;
+};
+/// Reduce whatever the network: to measure how far off it is.
+struct reduce_unaggregated_t {
   static constexpr kfac_mode mode = kfac_mode::reduce;
 };
 /// Reduce for the parameters whose positions become one on every way to the loss, expand for the others.
@@ -87,6 +96,7 @@ struct automatic_t {
 };
 inline constexpr expand_t expand{};
 inline constexpr reduce_t reduce{};
+inline constexpr reduce_unaggregated_t reduce_unaggregated{};
 inline constexpr automatic_t automatic{};
 struct exact_t {
   static constexpr curvature_source source = curvature_source::exact;
@@ -106,12 +116,50 @@ struct monte_carlo_t {
   static constexpr curvature_source source = curvature_source::monte_carlo;
   static constexpr int samples = Samples;
 };
+template <int Draws>
+struct random_signs_t {
+  static_assert(Draws >= 1, "kappa: random_signs wants at least one draw");
+  static constexpr curvature_source source = curvature_source::random_signs;
+  static constexpr int samples = Draws;
+};
+struct forward_only_t {
+  static constexpr curvature_source source = curvature_source::forward_only;
+  static constexpr int samples = 0;
+};
 inline constexpr exact_t exact{};
 inline constexpr full_root_t full_root{};
 inline constexpr empirical_t empirical{};
+inline constexpr forward_only_t forward_only{};
+/// Draws of the signs of a sample's loss terms.
+template <int Draws>
+inline constexpr random_signs_t<Draws> random_signs{};
 /// Draws per sample and loss term.
 template <int Samples>
 inline constexpr monte_carlo_t<Samples> monte_carlo{};
+
+/// What a bias is to K-FAC.
+struct joint_bias_t {
+  static constexpr bool separate = false;
+};
+struct separate_bias_t {
+  static constexpr bool separate = true;
+};
+/// The last column of [W b], whose input is one: one block B ⊗ A for both.
+inline constexpr joint_bias_t joint_bias{};
+/// A parameter of its own: a block B ⊗ A_ww for the weight and a block B for the bias, and nothing between them.
+inline constexpr separate_bias_t separate_bias{};
+
+namespace static_detail {
+// A source for quantities that are made of vectors.
+template <class Source>
+struct vectors_of {
+  static constexpr bool has_vectors = Source::source != curvature_source::forward_only;
+  static_assert(has_vectors, "kappa: forward_only has no vectors, so it is a source of K-FAC's factors alone");
+  using type = std::conditional_t<has_vectors, Source, exact_t>;  // so that no second error follows
+};
+template <auto Source>
+using vectors_of_t = typename vectors_of<std::remove_cvref_t<decltype(Source)>>::type;
+}  // namespace static_detail
 
 /// Which parameters share a block of a low-rank curvature matrix.
 enum class partition_kind { whole, per_layer, by_index };
@@ -169,7 +217,7 @@ struct ggn_from_t : quantity_tag {
 /// `ggn_from<monte_carlo<1>>(seed)`, `ggn_from<exact, per_layer>`, `ggn_from<full_root>`, `ggn_from<exact, groups<0, 0,
 /// 1>>`. Monte Carlo draws of equal number are shared with K-FAC's.
 template <auto Source, auto Partition = whole>
-inline constexpr ggn_from_t<std::remove_cvref_t<decltype(Source)>, std::remove_cvref_t<decltype(Partition)>> ggn_from{};
+inline constexpr ggn_from_t<static_detail::vectors_of_t<Source>, std::remove_cvref_t<decltype(Partition)>> ggn_from{};
 using ggn_t = ggn_from_t<exact_t, whole_t>;
 /// Exact and whole.
 inline constexpr ggn_t ggn{};
@@ -196,7 +244,7 @@ struct ggn_diagonal_from_t : quantity_tag {
 };
 /// `ggn_diagonal_from<monte_carlo<1>>(seed)`.
 template <auto Source>
-inline constexpr ggn_diagonal_from_t<std::remove_cvref_t<decltype(Source)>> ggn_diagonal_from{};
+inline constexpr ggn_diagonal_from_t<static_detail::vectors_of_t<Source>> ggn_diagonal_from{};
 using ggn_diagonal_t = ggn_diagonal_from_t<exact_t>;
 /// Exact.
 inline constexpr ggn_diagonal_t ggn_diagonal{};
@@ -204,33 +252,40 @@ inline constexpr ggn_diagonal_t ggn_diagonal{};
 struct per_sample_ggn_diagonal_t : quantity_tag {};
 inline constexpr per_sample_ggn_diagonal_t per_sample_ggn_diagonal{};
 
-/// K-FAC: one block B ⊗ A per dense parameter, in homogeneous coordinates when it has a bias. Call it with a seed
-/// for Monte Carlo sources: `kfac<expand, monte_carlo<1>>(seed)`. Requests with the same number of draws share
-/// their draws, and the first one's seed.
-template <class Mode, class Source>
+/// K-FAC: one block B ⊗ A per dense parameter, in homogeneous coordinates when it has a bias; with `separate_bias` two
+/// blocks. Call it with a seed for sources that draw: `kfac<expand, monte_carlo<1>>(seed)`. Requests with the same
+/// number of draws share their draws, and the first one's seed.
+template <class Mode, class Source, class Bias = joint_bias_t>
 struct kfac_t : quantity_tag {
   std::uint64_t seed = 0;
   static constexpr kfac_mode mode = Mode::mode;
+  static constexpr bool separate_bias = Bias::separate;
+  static constexpr bool wants_aggregation = requires { Mode::wants_aggregation; };
   static constexpr curvature_source source = Source::source;
   static constexpr int samples = Source::samples;
   constexpr kfac_t operator()(std::uint64_t s) const { return {{}, s}; }
 };
-template <auto Mode, auto Source = exact>
-inline constexpr kfac_t<std::remove_cvref_t<decltype(Mode)>, std::remove_cvref_t<decltype(Source)>> kfac{};
+/// `kfac<automatic>`, `kfac<reduce, empirical>`, `kfac<expand, exact, separate_bias>`.
+template <auto Mode, auto Source = exact, auto Bias = joint_bias>
+inline constexpr kfac_t<std::remove_cvref_t<decltype(Mode)>, std::remove_cvref_t<decltype(Source)>,
+                        std::remove_cvref_t<decltype(Bias)>>
+    kfac{};
 
 /// K-FAC's eigenbases with the second moments measured in them (EKFAC; George et al. 2018, arXiv:1806.03884): one block
 /// (U_B ⊗ U_A) diag(Λ) (U_B ⊗ U_A)ᵀ per dense parameter, Λ = Σ over vectors of (U_Bᵀ T U_A)² with T the whole
-/// pseudo-gradient of a column. Its two decompositions are made when it is looked up.
-template <class Mode, class Source>
+/// pseudo-gradient of a column. Its two decompositions are made when it is looked up. `separate_bias` as with K-FAC.
+template <class Mode, class Source, class Bias = joint_bias_t>
 struct ekfac_t : quantity_tag {
   std::uint64_t seed = 0;
-  using factors = kfac_t<Mode, Source>;
+  using factors = kfac_t<Mode, Source, Bias>;
   static constexpr curvature_source source = Source::source;
   static constexpr int samples = Source::samples;
   constexpr ekfac_t operator()(std::uint64_t s) const { return {{}, s}; }
 };
-template <auto Mode, auto Source = exact>
-inline constexpr ekfac_t<std::remove_cvref_t<decltype(Mode)>, std::remove_cvref_t<decltype(Source)>> ekfac{};
+template <auto Mode, auto Source = exact, auto Bias = joint_bias>
+inline constexpr ekfac_t<std::remove_cvref_t<decltype(Mode)>, static_detail::vectors_of_t<Source>,
+                         std::remove_cvref_t<decltype(Bias)>>
+    ekfac{};
 
 namespace static_detail {
 // The tag by which a quantity is looked up: a product is asked for by name, whatever its direction was.

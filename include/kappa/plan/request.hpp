@@ -56,6 +56,9 @@ struct request {
   bool ekfac = false;
   int kfacs = 0;
   kfac_request kfac[kfac_capacity]{};
+  /// Which input factors: a bit for each mode, and one for each with biases apart. No array: g++ 12 takes two requests
+  /// for one whose arrays differ in where a single element is.
+  unsigned kfac_inputs = 0;
   int ggns = 0;
   ggn_request ggn[ggn_capacity]{};
   int diagonals = 0;
@@ -73,6 +76,8 @@ struct request {
       if (kfac[i].mode == m) return true;
     return false;
   }
+  /// Whether input factors of a mode are wanted, with the bias among the inputs or as a parameter of its own.
+  constexpr bool any_kfac(kfac_mode m, bool apart) const { return (kfac_inputs & input_kind(m, apart)) != 0; }
   /// How many directions are pushed forward: first the one of the Gauss-Newton product, then the Hessian's.
   constexpr int directions() const { return (ggn_vector_product ? 1 : 0) + (hessian_vector_product ? 1 : 0); }
   /// Whether some quantity is quadratic in the back-propagated vectors, so that a tied weight must see the
@@ -97,6 +102,7 @@ struct request {
   constexpr void include() {
     if constexpr (requires { Q::mode; }) {
       add({Q::mode, Q::source, Q::samples}, kfac, kfacs);
+      kfac_inputs |= input_kind(Q::mode, Q::separate_bias);
     } else if constexpr (requires { typename Q::factors; }) {
       include<typename Q::factors>();
       ekfac = true;
@@ -127,6 +133,9 @@ struct request {
   }
 
  private:
+  static constexpr unsigned input_kind(kfac_mode m, bool apart) {
+    return 1u << (2 * static_cast<int>(m) + (apart ? 1 : 0));
+  }
   template <class One>
   static constexpr int find(One const& wanted, One const* all, int count) {
     for (int i = 0; i < count; ++i)
@@ -154,13 +163,15 @@ enum class stream_kind {
   hessian,      ///< the tangent of the gradient column along v
   monte_carlo,  ///< √(ρ/S) times the gradient at a drawn target, S columns
   root,         ///< √ρ times the columns of the loss Hessian's root
-  wide_root     ///< √ρ times the columns of its root of C columns per loss term
+  wide_root,    ///< √ρ times the columns of its root of C columns per loss term
+  random_signs  ///< for each of S draws √(ρ/S) times sums over the loss terms of the root's columns, ± each
 };
 
 struct stream {
   stream_kind kind = stream_kind::first_order;
   int columns = 0;
-  int first = 0;  ///< columns of the streams before it
+  int first = 0;    ///< columns of the streams before it
+  int samples = 0;  ///< draws, where there are any
   constexpr bool operator==(stream const&) const = default;
 };
 
@@ -173,18 +184,18 @@ struct stream_set {
   stream at[capacity]{};
 
   constexpr bool operator==(stream_set const&) const = default;
-  constexpr void include(stream_kind kind, int n) {
-    if (find(kind, n) >= 0) return;
-    at[count++] = {kind, n, columns};
+  constexpr void include(stream_kind kind, int n, int samples = 0) {
+    if (find(kind, samples) >= 0) return;
+    at[count++] = {kind, n, columns, samples};
     columns += n;
   }
-  /// The index of the stream of a kind (and of that many columns), or -1.
-  constexpr int find(stream_kind kind, int n = 0) const {
+  /// The index of the stream of a kind (and of that many draws), or -1.
+  constexpr int find(stream_kind kind, int samples = 0) const {
     for (int i = 0; i < count; ++i)
-      if (at[i].kind == kind && (n == 0 || at[i].columns == n)) return i;
+      if (at[i].kind == kind && (samples == 0 || at[i].samples == samples)) return i;
     return -1;
   }
-  /// The stream that a curvature matrix takes its vectors from.
+  /// The stream that a curvature matrix takes its vectors from, -1 when it takes none.
   constexpr int source_of(curvature_source source, int samples) const {
     switch (source) {
       case curvature_source::exact:
@@ -193,6 +204,10 @@ struct stream_set {
         return find(stream_kind::wide_root);
       case curvature_source::empirical:
         return find(stream_kind::first_order);
+      case curvature_source::random_signs:
+        return find(stream_kind::random_signs, samples);
+      case curvature_source::forward_only:
+        return -1;
       case curvature_source::monte_carlo:
         break;
     }
@@ -201,10 +216,11 @@ struct stream_set {
   constexpr int source_of(auto const& one) const { return source_of(one.source, one.samples); }
 };
 
-/// The columns per sample of the two exact roots.
+/// The columns per sample of the two exact roots, and the loss terms that they are of.
 struct root_widths {
   int fewest = 0;
   int full = 0;
+  int terms = 1;
 };
 
 /// The streams a request needs, in a fixed order of kinds.
@@ -227,10 +243,14 @@ constexpr stream_set streams_of(request const& r, root_widths roots) {
   if (r.ggn_vector_product) s.include(stream_kind::ggn_product, 1);
   if (r.hessian_vector_product) s.include(stream_kind::hessian, 1);
   each_source([&](curvature_source source, int samples) {
-    if (source == curvature_source::monte_carlo) s.include(stream_kind::monte_carlo, samples);
+    if (source == curvature_source::monte_carlo) s.include(stream_kind::monte_carlo, samples, samples);
+    if (source == curvature_source::random_signs)
+      s.include(stream_kind::random_signs, samples * (roots.fewest / roots.terms), samples);
   });
   if (wants(curvature_source::exact)) s.include(stream_kind::root, roots.fewest);
   if (wants(curvature_source::full_root)) s.include(stream_kind::wide_root, roots.full);
+  // Inputs alone want no vectors, but a backward sweep to be met on.
+  if (s.count == 0 && wants(curvature_source::forward_only)) s.include(stream_kind::first_order, 1);
   return s;
 }
 

@@ -24,7 +24,8 @@ enum class fault {
   loss_does_not_fit,       ///< the loss wants more outputs than there are
   loss_wants_outputs,      ///< the loss wants another number of outputs, neither more nor fewer
   partition_does_not_fit,  ///< a partition names the groups of more or fewer parameters than there are
-  samples_are_coupled      ///< a quantity of single samples, of a network in which they act on one another
+  samples_are_coupled,     ///< a quantity of single samples, of a network in which they act on one another
+  nothing_is_aggregated    ///< K-FAC-reduce of a network whose shared positions all come to the loss one by one
 };
 
 /// A fault with its place: `expected` and `got` are the two numbers of the sentence.
@@ -121,6 +122,10 @@ constexpr sentence describe(diagnosis const& d) {
     case fault::samples_are_coupled:
       o << "`" << d.at << "`, node " << d.node << ", couples the samples of a batch: loss_value, gradient, "
         << "ggn_vector_product and hessian_vector_product are all it has";
+      break;
+    case fault::nothing_is_aggregated:
+      o << "`reduce` of a network that aggregates none of its " << d.expected
+        << " positions: `expand` is for it, `reduce_unaggregated` takes it all the same";
       break;
   }
   return o;
