@@ -19,10 +19,7 @@ namespace {
 
 constexpr std::size_t positions = 256, d_in = 144, d_out = 32;
 
-// The layer alone, with its patches as inputs.
-struct layer_net : network<input<256, 144> | dense<32> | mean_over_positions> {};
-struct layer : objective<layer_net, squared_error> {};
-// The same sizes as a convolution: 16 x 16 places, patches of 3 x 3 x 16.
+// A convolution of 16 x 16 places, patches of 3 x 3 x 16.
 struct image_net
     : network<input<16, 16, 16> | conv<32, 3, same_padding> | act::relu | mean_over_positions | dense<10>> {};
 struct images : objective<image_net, cross_entropy> {};
@@ -32,10 +29,9 @@ double median(std::vector<double> v) {
   return v[v.size() / 2];
 }
 
-/// Seconds of several tasks, run in turns so that what disturbs one disturbs all: medians, or the least of all rounds,
-/// which can be subtracted from each other on a machine that does other things too.
+/// Median seconds of several tasks, run in turns so that what disturbs one disturbs all.
 template <class... Task>
-std::array<double, sizeof...(Task)> timed(bool least, std::size_t rounds, Task&&... task) {
+std::array<double, sizeof...(Task)> timed(std::size_t rounds, Task&&... task) {
   std::array<std::vector<double>, sizeof...(Task)> seconds;
   std::size_t i = 0;
   auto const one = [&](auto& run) {
@@ -46,24 +42,22 @@ std::array<double, sizeof...(Task)> timed(bool least, std::size_t rounds, Task&&
   };
   (task(), ...);
   for (std::size_t r = 0; r < rounds; ++r) (one(task), ...);
-  std::array<double, sizeof...(Task)> results{};
-  for (std::size_t t = 0; t < sizeof...(Task); ++t)
-    results[t] = least ? std::ranges::min(seconds[t]) : median(seconds[t]);
-  return results;
+  std::array<double, sizeof...(Task)> medians{};
+  for (std::size_t t = 0; t < sizeof...(Task); ++t) medians[t] = median(seconds[t]);
+  return medians;
 }
 
 struct measured {
   double expand_factors = 0, reduce_factors = 0;  // ms: the products alone
-  double expand_added = 0, reduce_added = 0;      // ms: what a derivation takes longer with them
   double sgd = 0, expand_step = 0, reduce_step = 0;
   double bytes = 0, expand_bytes = 0, reduce_bytes = 0;  // of workspaces
 };
 
 measured measure(std::size_t samples, std::size_t rounds) {
   counter_random random(3, samples);
-  std::vector<float> patches(samples * positions * d_in), targets(samples * d_out), pixels(samples * 16 * 16 * 16);
+  std::vector<float> patches(samples * positions * d_in), pixels(samples * 16 * 16 * 16);
   std::vector<int> labels(samples);
-  for (auto* values : {&patches, &targets, &pixels})
+  for (auto* values : {&patches, &pixels})
     for (float& v : *values) v = static_cast<float>(random.uniform() - 0.3);
   for (int& y : labels) y = static_cast<int>(random.below(10));
   measured m;
@@ -74,7 +68,7 @@ measured measure(std::size_t samples, std::size_t rounds) {
     for (float& v : gradients) v = static_cast<float>(random.uniform() - 0.5);
     auto const n = samples;
     auto const seconds = timed(
-        false, rounds,
+        rounds,
         [&] {
           // [expand]
           kernels::second_moment<float, 144>(n * positions, patches.data(), 1.0f / float(n * positions), a.data(), true,
@@ -93,22 +87,6 @@ measured measure(std::size_t samples, std::size_t rounds) {
     m.expand_factors = 1e3 * seconds[0];
     m.reduce_factors = 1e3 * seconds[1];
   }
-  {
-    auto const theta = initialise<layer_net, float>(1);
-    batch<float> const data(patches, targets);
-    // K-FAC of the loss's own gradient needs no further backward sweep: the difference is the factor products.
-    // [factors]
-    auto plain = workspace_for<layer, float>(samples, loss_value, gradient);
-    auto expanded = workspace_for<layer, float>(samples, loss_value, gradient, kfac<expand, empirical>);
-    auto reduced = workspace_for<layer, float>(samples, loss_value, gradient, kfac<reduce, empirical>);
-    auto const seconds = timed(
-        true, rounds, [&] { derive(plain, theta, data, loss_value, gradient); },
-        [&] { derive(expanded, theta, data, loss_value, gradient, kfac<expand, empirical>); },
-        [&] { derive(reduced, theta, data, loss_value, gradient, kfac<reduce, empirical>); });
-    // [/factors]
-    m.expand_added = 1e3 * (seconds[1] - seconds[0]);
-    m.reduce_added = 1e3 * (seconds[2] - seconds[0]);
-  }
   auto const start = initialise<image_net, float>(1);
   batch<float> const data(pixels, labels);
   auto sgd_theta = start, expand_theta = start, reduce_theta = start;
@@ -118,7 +96,7 @@ measured measure(std::size_t samples, std::size_t rounds) {
   kfac_optimiser<images, float, kfac<reduce, monte_carlo<1>>> reduced(samples, options);
   // Five steps are one period: a decomposition is in each.
   auto const seconds = timed(
-      false, rounds,
+      rounds,
       [&] {
         for (int i = 0; i < 5; ++i) plain.step(elements(sgd_theta), data);
       },
@@ -144,17 +122,15 @@ measured measure(std::size_t samples, std::size_t rounds) {
 experiment factor_cost(settings const& s) {
   auto const batches = s.is_short ? std::vector<std::size_t>{8} : std::vector<std::size_t>{8, 16, 32, 64};
   std::size_t const rounds = s.is_short ? 3 : 31;
-  experiment e(
-      "E3", "What the factors cost",
-      "A layer with R = 256 positions, 144 inputs (a patch of 3 x 3 x 16) and 32 outputs, in float, " +
-          std::to_string(threads()) + (threads() == 1 ? " thread" : " threads") +
-          ". The factor products are timed alone, by the functions that a derivation calls; as what loss, "
-          "gradient and K-FAC take together less loss and gradient; and as a part of a whole step of the K-FAC "
-          "optimiser, for a convolution of these sizes, ReLU, a mean over places and 10 classes: Monte Carlo "
-          "factors at every step, eigenbases at every fifth. All run in turns, " +
-          std::to_string(rounds) + " rounds.");
-  io::table table{"N",          "products, expand, ms", "reduce, ms", "ratio", "added to a derivation, expand, ms",
-                  "reduce, ms "};
+  experiment e("E3", "What the factors cost",
+               "A layer with R = 256 positions, 144 inputs (a patch of 3 x 3 x 16) and 32 outputs, in float, " +
+                   std::to_string(threads()) + (threads() == 1 ? " thread" : " threads") +
+                   ". The factor products are timed alone, by the functions that a derivation calls, and as a part of "
+                   "a whole step of the K-FAC "
+                   "optimiser, for a convolution of these sizes, ReLU, a mean over places and 10 classes: Monte Carlo "
+                   "factors at every step, eigenbases at every fifth. All run in turns, " +
+                   std::to_string(rounds) + " rounds.");
+  io::table table{"N", "expand, ms", "reduce, ms", "ratio"};
   io::table whole{"N", "SGD step, ms", "K-FAC step, expand, ms", "reduce, ms", "ratio"};
   io::table memory{"N",
                    "read by the products, expand, MB",
@@ -171,7 +147,7 @@ experiment factor_cost(settings const& s) {
   for (std::size_t n : batches) {
     auto const m = measure(n, rounds);
     double const factors = m.expand_factors / m.reduce_factors, step = m.expand_step / m.reduce_step;
-    table.row(n, m.expand_factors, m.reduce_factors, factors, m.expand_added, m.reduce_added);
+    table.row(n, m.expand_factors, m.reduce_factors, factors);
     whole.row(n, m.sgd, m.expand_step, m.reduce_step, step);
     double const sums = 4e-6 * static_cast<double>(n * (d_in + d_out));
     memory.row(n, static_cast<double>(positions) * sums, sums, 1e-6 * m.bytes, 1e-6 * m.expand_bytes,
@@ -184,7 +160,7 @@ experiment factor_cost(settings const& s) {
       plot.data[i].y.push_back(i == 0 ? factors : step);
     }
   }
-  e.table(std::move(table), "Factor products: medians; the differences of derivations are of the least times");
+  e.table(std::move(table), "Factor products: medians");
   e.table(std::move(whole), "A whole step, the mean of five: medians");
   e.plot(std::move(plot));
   e.table(std::move(memory), "Memory: what the products read, by formula; and workspaces of the convolution");

@@ -63,6 +63,7 @@ std::vector<double> block_errors(matrix<double> const& k, matrix<double> const& 
   return all;
 }
 
+/// Reduce is measured where it does not belong, too: `kfac<reduce>` would not compile there.
 struct layer_errors {
   std::vector<double> expand, reduce;
 };
@@ -72,7 +73,8 @@ layer_errors errors_of(instance<Objective> const& at) {
   auto const q = derive<Objective>(at.theta, at.data(), ggn, kfac<expand>, kfac<reduce_unaggregated>);
   auto const g = to_dense(q[ggn]);
   using net = typename Objective::network;
-  return {block_errors<net>(to_dense(q[kfac<expand>]), g), block_errors<net>(to_dense(q[kfac<reduce_unaggregated>]), g)};
+  return {block_errors<net>(to_dense(q[kfac<expand>]), g),
+          block_errors<net>(to_dense(q[kfac<reduce_unaggregated>]), g)};
 }
 // [/errors]
 
