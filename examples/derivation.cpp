@@ -67,4 +67,10 @@ int main() {
   explanation const plan = explain<goal>(loss_value, gradient, ggn);
   std::printf("%s", plan.text.c_str());  // plan.dot is the same as a graph for Graphviz
   // [/explain]
+  // [coverage]
+  auto const blocks = coverage<net>();  // or coverage<net>(expand), coverage<net>(reduce, separate_bias)
+  std::printf("%s", blocks.text.c_str());
+  curvature_block const& first = blocks.blocks.front();  // the same as values
+  std::printf("%s: parameters %zu to %zu\n", first.title.c_str(), first.first, first.first + first.size - 1);
+  // [/coverage]
 }

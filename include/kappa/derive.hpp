@@ -4,6 +4,7 @@
 
 #include <kappa/derive/accumulated_ggn.hpp>
 #include <kappa/derive/batch_statistics.hpp>
+#include <kappa/derive/coverage.hpp>
 #include <kappa/derive/derive.hpp>
 #include <kappa/derive/directions.hpp>
 #include <kappa/derive/explain.hpp>

@@ -2,16 +2,16 @@
 /// \file
 /// The derived plan, for people: as text and as a graph for Graphviz.
 
-#include <cstdio>
 #include <span>
 #include <string>
 
+#include <kappa/derive/coverage.hpp>
 #include <kappa/derive/workspace.hpp>
 
 namespace kappa::inline KAPPA_ARCH {
 
-/// A plan in words. `text` is a table of the program's steps with what is fused, shared and chosen; `dot` the same as
-/// a graph (`dot -Tsvg`).
+/// A plan in words. `text` is a table of the program's steps with what is fused, shared and chosen, followed by the
+/// `coverage` of every mode of K-FAC that is asked for; `dot` the steps as a graph (`dot -Tsvg`).
 struct explanation {
   std::string text;
   std::string dot;
@@ -34,13 +34,6 @@ struct plan_facts {
   std::size_t quadratic_elements = 0;  ///< at 128 samples
   int terms = 1;
 };
-
-template <class... A>
-std::string formatted(char const* format, A... a) {
-  char line[256];
-  std::snprintf(line, sizeof line, format, a...);
-  return line;
-}
 
 inline std::string name_of(shape const& s) {
   std::string text;
@@ -92,11 +85,13 @@ inline std::string remarks(plan_facts const& f, std::size_t i) {
     say(tiles ? "register tiles" : "BLAS in place",
         formatted(" (%.3g against %.3g kcycles by the model)", tiles ? of_tiles : of_blas, tiles ? of_blas : of_tiles)
             .c_str());
-    if (w.uses > 1) say("weight shared by ", "", w.uses, " uses");
     if (p.epilogue >= 0) say("epilogue ", "#", p.epilogue);
     if (p.mask >= 0) say("its pull ends with the mask of ", "#", p.mask);
     if (p.active && p.adjoint != place_of::none && p.to_a == contribution::none) say("nothing to pull");
   }
+  if (x.parameter >= 0)
+    if (parameter const& w = f.parameters[static_cast<std::size_t>(x.parameter)]; w.uses > 1)
+      say(x.op == operation::dense ? "weight shared by " : "parameters shared by ", "", w.uses, " uses");
   if (p.fused) say("fused into ", "#", x.a);
   if (p.moves_nothing) say("moves nothing");
   if (x.a >= 0 && !p.moves_nothing && p.value >= 0 && p.value == f.plans[static_cast<std::size_t>(x.a)].value)
@@ -119,13 +114,13 @@ inline explanation explain(plan_facts const& f) {
     long const up = flops_of(x, f.nodes.data(), f.parameters.data());
     long down = 0;
     std::string parameters = "-";
+    if (x.parameter >= 0) parameters = std::to_string(f.parameters[static_cast<std::size_t>(x.parameter)].size());
     if (x.op == operation::dense) {
       parameter const& w = f.parameters[static_cast<std::size_t>(x.parameter)];
       long const product = 2L * w.inputs * w.outputs * x.out.positions();
       long const linear = (f.wanted.gradient || f.wanted.gradient_variance ? 1 : 0) +
                           (f.wanted.ggn_vector_product ? 1 : 0) + (f.wanted.hessian_vector_product ? 2 : 0);
       if (f.streams.count > 0) down = product * (linear + (p.to_a == contribution::none ? 0 : f.streams.columns));
-      parameters = std::to_string(w.size());
     } else if (p.active && p.to_a != contribution::none && !p.moves_nothing) {
       down = long{x.out.size()} * f.streams.columns;
     }
@@ -180,9 +175,13 @@ explanation explain(Quantities const&...) {
   static_assert(static_detail::refuse<detail::coupling_fault<network, wanted>>());
   using places = layout<Objective, wanted>;
   auto const& plan = program<Objective, wanted>::value;
-  return detail::explain({network::nodes, network::parameters, plan.nodes, plan.parameters,
-                          program<Objective, wanted>::streams, wanted, plan.elements_per_sample, sizeof(T),
-                          places::fixed, places::per_sample, places::quadratic(128), Objective::terms});
+  auto e = detail::explain({network::nodes, network::parameters, plan.nodes, plan.parameters,
+                            program<Objective, wanted>::streams, wanted, plan.elements_per_sample, sizeof(T),
+                            places::fixed, places::per_sample, places::quadratic(128), Objective::terms});
+  for (kfac_mode mode : {kfac_mode::expand, kfac_mode::reduce, kfac_mode::automatic})
+    for (bool apart : {false, true})
+      if (wanted.any_kfac(mode, apart)) e.text += "\n" + detail::coverage_in<network>(mode, apart).text;
+  return e;
 }
 
 }  // namespace kappa::inline KAPPA_ARCH
