@@ -76,3 +76,28 @@ TEST_CASE("what lies at padding does not matter, and counts without a mask") {
     CHECK(distance(unmasked.of[by_expand][from_root][joint][0].a, before.of[by_expand][from_root][joint][0].a) > 1);
   }
 }
+
+TEST_CASE("a mask of the wrong length is refused with both numbers, and one that nobody reads") {
+  auto const message = []<class Objective>(Objective, std::size_t length) -> std::string {
+    auto const theta = ref::random_theta<typename Objective::network, double>(5);
+    auto const b = ref::random_batch<Objective, double>(4, 6, ref::targets::vectors);
+    batch<double> data(b.inputs, b.vectors);
+    std::vector<unsigned char> const mask(length, 1);
+    data.side.mask = mask;
+    try {
+      derive<Objective>(theta, data, kfac<expand>);
+    } catch (shape_mismatch const& e) {
+      return e.what();
+    } catch (invalid_value const& e) {
+      return std::string("invalid: ") + e.what();
+    }
+    return "";
+  };
+  objective<masked_net, squared_error> const padded;
+  CHECK(message(padded, 15) == "mask: 16 elements were expected, 15 came");
+  CHECK(message(padded, 17) == "mask: 16 elements were expected, 17 came");
+  CHECK(message(padded, 16).empty());
+  CHECK(message(padded, 0).empty());  // all positions are valid
+  CHECK(message(objective<twice_net, squared_error>(), 4) ==
+        "invalid: a mask came with a batch whose network has no `ragged` value");
+}
