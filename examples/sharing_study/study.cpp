@@ -86,14 +86,20 @@ void experiment::show(io::report& page) const {
     }
   }
   io::table verdicts{"compared", "measured", "reference", "verdict"};
-  std::vector<std::string> differences;
+  std::vector<std::pair<std::string, std::string>> differences;  // what is outside, and one sentence for all of it
   for (comparison const& c : comparisons_) {
     verdicts.row(c.what, c.measured, c.reference, c.within ? "within" : "outside");
-    if (!c.within) differences.push_back("Outside, " + c.what + ": " + c.difference);
+    if (c.within) continue;
+    auto const same = std::ranges::find(differences, c.difference, &std::pair<std::string, std::string>::second);
+    if (same != differences.end())
+      same->first += "; " + c.what;
+    else
+      differences.emplace_back(c.what, c.difference);
   }
   page.table(verdicts, "Measured beside the reference");
   std::cout << verdicts;
-  for (auto const& words : differences) {
+  for (auto const& [what, difference] : differences) {
+    auto const words = "Outside (" + what + "): " + difference;
     page.text(words);
     std::cout << words << '\n';
   }
