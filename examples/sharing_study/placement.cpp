@@ -199,10 +199,11 @@ simulation simulate(strategy const& how, std::vector<double> const& inputs, std:
     for (auto const& m : sim.memory)
       sim.ranks_agree = sim.ranks_agree && same_bits(m.preconditioned, first.preconditioned);
     sim.directions.push_back(first.preconditioned);
-    // [single]
-    auto const q = derive<goal>(first.theta, part(0, ranks * shard), gradient, kfac<reduce>);  // one process, one batch
-    auto const single = solve(q[kfac<reduce>] + lambda * identity, q[gradient]);
-    // [/single]
+    // One process, one batch.
+    kfac_accumulator<goal, double, kfac<reduce>> whole(first.theta, ranks * shard);
+    whole.append(part(0, ranks * shard));
+    auto const q = derive<goal>(first.theta, part(0, ranks * shard), gradient);
+    auto const single = solve(whole.curvature() + lambda * identity, q[gradient]);
     double off = 0, size = 0;
     for (std::size_t i = 0; i < parameters; ++i) {
       off += std::pow(single(i) - first.preconditioned[i], 2);

@@ -123,9 +123,13 @@ struct steps_found {
                number(steps[static_cast<std::size_t>(m)].mean) + (m + 1 < methods ? ", " : "");
     return words + "; in the reference: " + reference + ".";
   }
-  std::string said_dampings() const {
-    return "K-FAC is tuned for the loss at the end, not for the steps to the target; expand then has a damping of " +
-           number(best[kfac_expand].damping) + " and reduce one of " + number(best[kfac_reduce].damping) + ".";
+  std::string said_trials() const {
+    auto const of = [&](method m) {
+      return "a rate of " + number(best[m].rate) + " and a damping of " + number(best[m].damping);
+    };
+    return "K-FAC is tuned for the loss at the end, not for the steps to the target, and the trials are coarse; expand "
+           "then has " +
+           of(kfac_expand) + ", reduce " + of(kfac_reduce) + ".";
   }
 };
 

@@ -79,7 +79,7 @@ experiment steps_expand(settings const& s) {
   }
   double const ratio = found.steps[kfac_reduce].mean / found.steps[kfac_expand].mean;
   e.judged("steps of reduce over steps of expand: little difference", number(ratio), "1.06",
-           ratio > 0.75 && ratio < 1.33, found.said_dampings());
+           ratio > 0.75 && ratio < 1.33, found.said_trials());
   return e;
 }
 
