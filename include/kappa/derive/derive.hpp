@@ -37,6 +37,7 @@ template <network_type Network, class... Quantities>
 inline constexpr diagnosis quantity_fault = [] {
   constexpr int parameters = static_cast<int>(Network::parameters.size());
   constexpr request r = request_of<Quantities...>();
+  if (Network::couples_samples) return diagnosis{};  // the workspace says what is wrong then
   for (int i = 0; i < r.ggns; ++i)
     if (r.ggn[i].partition == partition_kind::by_index && r.ggn[i].length != parameters)
       return diagnosis{fault::partition_does_not_fit, 0, parameters, r.ggn[i].length, {}};
