@@ -2,6 +2,9 @@
 /// \file
 /// Times kappa's quantities on one objective.
 
+#include <algorithm>
+#include <cmath>
+
 #include <kappa/algebra/operations.hpp>
 #include <kappa/declare.hpp>
 #include <kappa/derive/derive.hpp>
@@ -13,35 +16,41 @@
 namespace bench {
 
 /// Multiplications and additions of the products that a derivation cannot do without, for a loss Hessian's root of
-/// `k` columns. A symmetric matrix counts half.
+/// `k` columns. A symmetric matrix counts half; over positions, the cheaper way counts.
 struct kappa_flops {
   problem const& p;
   double n, k;
 
   double norms() const {
-    double total = 0;
-    for (std::size_t l = 1; l < p.widths.size(); ++l) total += 2.0 * n * (p.widths[l - 1] + p.widths[l]);
-    return total;
+    return sum([](layer_size const& l, double r) {
+      return std::min(r * r * (l.in + l.out), r == 1 ? HUGE_VAL : 2 * l.multiplications());
+    });
   }
-  double roots() const { return n * k * layer_flops(p, 2); }
+  double roots() const { return n * k * layer_flops(p, true); }
   double ggn() const {
-    double total = n * layer_flops(p) + roots();
-    for (std::size_t l = 1; l < p.widths.size(); ++l) total += n * n * (p.widths[l - 1] + k * k * p.widths[l]);
-    return total;
+    return n * layer_flops(p) + roots() + sum([&](layer_size const& l, double r) {
+             double const pairs = n * r * r * (l.in + k * k * l.out);
+             double const columns = 2 * k * l.multiplications() + n * k * k * l.in * l.out;
+             return r == 1 ? pairs : std::min(pairs, columns);
+           });
   }
   double kfac() const {
-    double total = roots();
-    for (std::size_t l = 1; l < p.widths.size(); ++l)
-      total += n * ((p.widths[l - 1] + 1.0) * (p.widths[l - 1] + 1.0) + k * p.widths[l] * p.widths[l]);
-    return total;
+    return roots() +
+           sum([&](layer_size const& l, double r) { return r * ((l.in + 1.0) * (l.in + 1.0) + k * l.out * l.out); });
   }
   double diagonal() const {
-    double total = roots();
-    for (std::size_t l = 1; l < p.widths.size(); ++l) total += 2 * n * p.widths[l - 1] * p.widths[l];
-    return total;
+    return roots() + sum([&](layer_size const& l, double r) { return 2 * (r == 1 ? 1 : k) * l.multiplications(); });
   }
   /// Forward with the direction's tangents, then the gradient's way back.
-  double ggn_product() const { return n * (3 * layer_flops(p) + 2 * layer_flops(p, 2)); }
+  double ggn_product() const { return n * (3 * layer_flops(p) + 2 * layer_flops(p, true)); }
+
+ private:
+  template <class F>
+  double sum(F const& of) const {
+    double total = 0;
+    for (layer_size const& l : p.layers()) total += n * of(l, static_cast<double>(l.positions));
+    return total;
+  }
 };
 
 /// The network's parameters and one batch of random data.
@@ -104,18 +113,18 @@ inline void time_blas(benchmark::State& state, problem const& p, std::size_t n) 
   for (int w : p.widths) widest = std::max(widest, static_cast<std::size_t>(w));
   std::vector<float> const x(n * widest, 0.5f), w(widest * widest, 0.25f);
   std::vector<float> y(n * widest), dw(widest * widest);
-  double flops = 0;
   for ([[maybe_unused]] auto const& step : state) {
-    flops = 0;
-    for (std::size_t l = 1; l < p.widths.size(); ++l) {
-      auto const in = static_cast<std::size_t>(p.widths[l - 1]), out = static_cast<std::size_t>(p.widths[l]);
+    bool first = true;
+    for (layer_size const& l : p.layers()) {
+      auto const in = static_cast<std::size_t>(l.in), out = static_cast<std::size_t>(l.out);
       kappa::lapack::gemm(false, true, n, out, in, 1.0f, x.data(), w.data(), 0.0f, y.data());
       kappa::lapack::gemm(true, false, out, in, n, 1.0f, x.data(), x.data(), 0.0f, dw.data());
-      if (l > 1) kappa::lapack::gemm(false, false, n, in, out, 1.0f, x.data(), w.data(), 0.0f, y.data());
-      flops += (l > 1 ? 6.0 : 4.0) * static_cast<double>(n * in * out);
+      if (!first) kappa::lapack::gemm(false, false, n, in, out, 1.0f, x.data(), w.data(), 0.0f, y.data());
+      first = false;
       benchmark::ClobberMemory();
     }
   }
+  double const flops = gradient_flops(p, n);
   state.counters["gflops"] = benchmark::Counter(flops * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
 }
 
@@ -139,9 +148,10 @@ void register_kappa(problem const& p) {
       add_then(
           task, work, [](auto const&) {}, quantities...);
     };
-    timed(benchmark::RegisterBenchmark(("gradient/" + p.name + "/" + std::to_string(n) + "/OpenBLAS").c_str(),
-                                       [=](benchmark::State& state) { time_blas(state, p, n); })
-              ->Unit(benchmark::kMicrosecond));
+    if (p.shared.empty())
+      timed(benchmark::RegisterBenchmark(("gradient/" + p.name + "/" + std::to_string(n) + "/OpenBLAS").c_str(),
+                                         [=](benchmark::State& state) { time_blas(state, p, n); })
+                ->Unit(benchmark::kMicrosecond));
     add("gradient", first, loss_value, gradient);
     add("gradient+norms", first + flops.norms(), loss_value, gradient, per_sample_gradient_norms);
     add("gradient+diagonal", first + flops.diagonal(), loss_value, gradient, ggn_diagonal);
@@ -156,6 +166,13 @@ void register_kappa(problem const& p) {
           "kfac_step", 0,
           [](auto const& q) { benchmark::DoNotOptimize(solve(q[kfac<expand>] + 0.01 * identity, q[gradient])); },
           loss_value, gradient, kfac<expand>);
+      continue;
+    }
+    add_then(
+        "ekfac", 0, [](auto const& q) { benchmark::DoNotOptimize(q[ekfac<expand>]); }, loss_value, gradient,
+        ekfac<expand>);
+    if constexpr (Objective::network::nodes.front().out.rank > 1) {  // weights shared over positions
+      add("gradient+kfac_automatic", 0, loss_value, gradient, kfac<automatic>);
       continue;
     }
     // What is made of the Gram matrix: no count of flops, because these iterate.
@@ -174,9 +191,6 @@ void register_kappa(problem const& p) {
           benchmark::DoNotOptimize(directional_newton_step_of(q, ggn, leading{count}, constant_damping{1e-2}));
         },
         gradient, ggn);
-    add_then(
-        "ekfac", 0, [](auto const& q) { benchmark::DoNotOptimize(q[ekfac<expand>]); }, loss_value, gradient,
-        ekfac<expand>);
   }
 }
 

@@ -12,16 +12,30 @@
 
 namespace bench {
 
-/// A fully connected network and its batches, in float: ReLU and cross-entropy over classes, or tanh and the squared
-/// error, each with the mean over the batch.
+/// A layer of weight [out, in] that is shared over positions.
+struct layer_size {
+  int in, out, positions = 1;
+
+  double multiplications() const { return static_cast<double>(in) * out * positions; }
+};
+
+/// A network and its batches, in float: ReLU and cross-entropy over classes, or tanh and the squared error, each with
+/// the mean over the batch. Fully connected, layer by layer from width to width, unless `shared` lists the layers.
 struct problem {
   std::string name;
   std::vector<int> widths;
   bool classifies;
   std::vector<int> batches;
+  std::vector<layer_size> shared{};
 
   std::size_t inputs() const { return static_cast<std::size_t>(widths.front()); }
   std::size_t outputs() const { return static_cast<std::size_t>(widths.back()); }
+  std::vector<layer_size> layers() const {
+    if (!shared.empty()) return shared;
+    std::vector<layer_size> all;
+    for (std::size_t l = 1; l < widths.size(); ++l) all.push_back({widths[l - 1], widths[l]});
+    return all;
+  }
 };
 
 inline problem small() { return {"784-128-10", {784, 128, 10}, true, {32, 128, 512}}; }
@@ -29,6 +43,14 @@ inline problem large() { return {"784-512-256-10", {784, 512, 256, 10}, true, {3
 inline problem tiny() { return {"2-16-16-1", {2, 16, 16, 1}, false, {1, 64, 1024}}; }
 inline problem control() { return {"4-32-32-2", {4, 32, 32, 2}, false, {1, 64, 1024}}; }
 inline problem physics() { return {"2-50-50-50-50-1", {2, 50, 50, 50, 50, 1}, false, {1, 64, 1024}}; }
+/// conv 16 of 5 x 5, max pool 2, conv 32 of 5 x 5, max pool 2, dense, on images of 28 x 28.
+inline problem convolutions() {
+  return {"convolutions", {784, 10}, true, {128}, {{25, 16, 576}, {400, 32, 64}, {512, 10}}};
+}
+/// Two dense layers over 32 positions of 64 features, their mean, dense.
+inline problem positions() { return {"positions", {2048, 10}, true, {128}, {{64, 128, 32}, {128, 64, 32}, {64, 10}}}; }
+/// Attention of 4 heads over 32 positions of 64 features, their mean, dense.
+inline problem attention() { return {"attention", {2048, 10}, true, {128}, {{64, 192, 32}, {64, 64, 32}, {64, 10}}}; }
 
 /// The i-th number of a stream: an integer hash, the same wherever there are 32 bits.
 constexpr std::uint32_t hashed(std::uint32_t stream, std::uint32_t i) {
@@ -49,13 +71,12 @@ inline std::vector<float> uniform(std::uint32_t stream, std::size_t count) {
 /// Per layer the weight [out, in] and the bias [out], in the range that keeps a ReLU network's activations level.
 inline std::vector<float> parameters(problem const& p) {
   std::size_t count = 0;
-  for (std::size_t l = 1; l < p.widths.size(); ++l)
-    count += static_cast<std::size_t>(p.widths[l]) * static_cast<std::size_t>(p.widths[l - 1] + 1);
+  for (layer_size const& l : p.layers()) count += static_cast<std::size_t>(l.out) * static_cast<std::size_t>(l.in + 1);
   auto theta = uniform(1, count);
   std::size_t at = 0;
-  for (std::size_t l = 1; l < p.widths.size(); ++l) {
-    auto const range = static_cast<float>(std::sqrt(6.0 / p.widths[l - 1]));
-    std::size_t const end = at + static_cast<std::size_t>(p.widths[l]) * static_cast<std::size_t>(p.widths[l - 1] + 1);
+  for (layer_size const& l : p.layers()) {
+    auto const range = static_cast<float>(std::sqrt(6.0 / l.in));
+    std::size_t const end = at + static_cast<std::size_t>(l.out) * static_cast<std::size_t>(l.in + 1);
     for (; at < end; ++at) theta[at] *= range;
   }
   return theta;
@@ -78,18 +99,18 @@ double norm(Range const& values) {
   return std::sqrt(total);
 }
 
-/// Multiplications and additions of one sample through the layers [first, last] of a network, all of them if first
-/// is 1: 2 in out each.
-inline double layer_flops(problem const& p, std::size_t first = 1) {
+/// Multiplications and additions of one sample through all layers, or without the first: 2 in out for each position.
+/// What has no parameters is left out: pools, scores of an attention.
+inline double layer_flops(problem const& p, bool without_first = false) {
   double total = 0;
-  for (std::size_t l = first; l < p.widths.size(); ++l) total += 2.0 * p.widths[l - 1] * p.widths[l];
-  return total;
+  for (layer_size const& l : p.layers()) total += 2 * l.multiplications();
+  return without_first ? total - 2 * p.layers().front().multiplications() : total;
 }
 
 /// Of a gradient's products, pointwise work left out: forward, every layer's weight gradient, back to all layers but
 /// the first.
 inline double gradient_flops(problem const& p, std::size_t n) {
-  return static_cast<double>(n) * (2 * layer_flops(p) + layer_flops(p, 2));
+  return static_cast<double>(n) * (2 * layer_flops(p) + layer_flops(p, true));
 }
 
 /// OMP_NUM_THREADS, which `run` sets for every contender; 1 when it is not set.

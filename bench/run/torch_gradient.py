@@ -4,7 +4,7 @@
   torch_gradient.py [--filter REGEX] [--seconds S] [--output FILE]
   torch_gradient.py --serve        reads a filter and seconds per line, answers with one line of JSON each
 
-The loop is the one a user writes: a module of Linear layers, the loss, `backward` into gradients that were set to
+The loop is the one a user writes: a module of layers, the loss, `backward` into gradients that were set to
 None. OMP_NUM_THREADS says how many threads, one by default. A time is the median of many blocks of calls, after a
 warm-up: processor time on one thread, else by the wall; `real_time` and `cpu_time` are both set to it.
 """
@@ -22,21 +22,87 @@ import torch
 import problem
 
 
-def network(widths, activation):
+def fill(module, weight, bias):
+    with torch.no_grad():
+        module.weight.copy_(torch.from_numpy(weight.copy()))
+        module.bias.copy_(torch.from_numpy(bias))
+    return module
+
+
+def linear(weight, bias):
+    return fill(torch.nn.Linear(weight.shape[1], weight.shape[0]), weight, bias)
+
+
+def dense(name):
+    activation = torch.nn.ReLU if problem.PROBLEMS[name][1] else torch.nn.Tanh
     modules = []
-    for weight, bias in problem.parameters(widths):
-        linear = torch.nn.Linear(weight.shape[1], weight.shape[0])
-        with torch.no_grad():
-            linear.weight.copy_(torch.from_numpy(weight))
-            linear.bias.copy_(torch.from_numpy(bias))
-        modules += [linear, activation()]
+    for weight, bias in problem.parameters(name):
+        modules += [linear(weight, bias), activation()]
     return torch.nn.Sequential(*modules[:-1])
+
+
+def channels_first(weight, height, width):
+    """A weight [out, height * width * channels], as kappa orders it, in PyTorch's order."""
+    return weight.reshape(len(weight), height, width, -1).transpose(0, 3, 1, 2)
+
+
+def convolutions(name):
+    (w1, b1), (w2, b2), (w3, b3) = problem.parameters(name)
+    return torch.nn.Sequential(
+        fill(torch.nn.Conv2d(1, 16, 5), channels_first(w1, 5, 5), b1),
+        torch.nn.ReLU(),
+        torch.nn.MaxPool2d(2),
+        fill(torch.nn.Conv2d(16, 32, 5), channels_first(w2, 5, 5), b2),
+        torch.nn.ReLU(),
+        torch.nn.MaxPool2d(2),
+        torch.nn.Flatten(),
+        linear(channels_first(w3, 4, 4).reshape(10, -1), b3),
+    )
+
+
+class MeanOverPositions(torch.nn.Module):
+    def forward(self, x):
+        return x.mean(1)
+
+
+def positions(name):
+    one, two, three = problem.parameters(name)
+    return torch.nn.Sequential(
+        linear(*one), torch.nn.ReLU(), linear(*two), torch.nn.ReLU(), MeanOverPositions(), linear(*three)
+    )
+
+
+class SelfAttention(torch.nn.Module):
+    def __init__(self, heads, projections, output):
+        super().__init__()
+        self.core = torch.nn.MultiheadAttention(output[0].shape[0], heads, batch_first=True)
+        with torch.no_grad():
+            self.core.in_proj_weight.copy_(torch.from_numpy(projections[0]))
+            self.core.in_proj_bias.copy_(torch.from_numpy(projections[1]))
+        fill(self.core.out_proj, *output)
+
+    def forward(self, x):
+        return self.core(x, x, x, need_weights=False)[0]
+
+
+def attention(name):
+    projections, output, last = problem.parameters(name)
+    return torch.nn.Sequential(SelfAttention(4, projections, output), MeanOverPositions(), linear(*last))
+
+
+# name: (builder, the shape of a sample)
+SHARED = {
+    "convolutions": (convolutions, (1, 28, 28)),
+    "positions": (positions, (32, 64)),
+    "attention": (attention, (32, 64)),
+}
 
 
 def measure(name, batch, seconds):
     widths, classifies, _ = problem.PROBLEMS[name]
-    net = network(widths, torch.nn.ReLU if classifies else torch.nn.Tanh)
-    x = torch.from_numpy(problem.inputs(widths, batch))
+    build, shape = SHARED.get(name, (dense, widths[:1]))
+    net = build(name)
+    x = torch.from_numpy(problem.inputs(widths, batch)).reshape(batch, *shape)
     y = torch.from_numpy(problem.targets(widths, batch, classifies))
     theta = list(net.parameters())
 
@@ -63,8 +129,8 @@ def measure(name, batch, seconds):
         times.append((clock() - begin) / block)
     norm = sum(float((p.grad.double() ** 2).sum()) for p in theta) ** 0.5
     median = statistics.median(times)
-    pairs = list(zip(widths, widths[1:]))
-    flops = 2 * batch * (2 * sum(n * m for n, m in pairs) + sum(n * m for n, m in pairs[1:]))
+    work = [n * m * r for n, m, r in problem.layers(name)]
+    flops = 2 * batch * (2 * sum(work) + sum(work[1:]))
     return {
         "name": f"gradient/{name}/{batch}/PyTorch",
         "run_name": f"gradient/{name}/{batch}/PyTorch",
