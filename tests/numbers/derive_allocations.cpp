@@ -77,10 +77,11 @@ TEMPLATE_TEST_CASE("deriving allocates nothing", "", float, double) {
   for (int count : {1, 2}) {
     set_threads(count);
     std::vector<T> v(static_cast<std::size_t>(shared_net::parameter_count), T(0.1));
-    CHECK(allocations_of<shared_objective, T>(40, loss_value, gradient, per_sample_gradient, per_sample_gradient_norms,
-                                              gradient_variance, ggn, ggn_diagonal, kfac<expand>, kfac<reduce>,
-                                              kfac<expand, monte_carlo<2>>(3), kfac<reduce, empirical>,
-                                              ggn_vector_product(v), hessian_vector_product(v)) == 0);
+    CHECK(allocations_of<shared_objective, T>(
+              40, loss_value, gradient, per_sample_gradient, per_sample_gradient_norms, gradient_variance, ggn,
+              ggn_diagonal, kfac<expand>, kfac<reduce>, kfac<expand, monte_carlo<2>>(3), kfac<reduce, empirical>,
+              kfac<expand, random_signs<2>>(3), kfac<reduce, forward_only, separate_bias>, ggn_vector_product(v),
+              hessian_vector_product(v)) == 0);
     CHECK(allocations_of<large_objective, T>(128, loss_value, gradient, ggn, kfac<expand>) == 0);
   }
 }
