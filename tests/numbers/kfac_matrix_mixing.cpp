@@ -150,6 +150,12 @@ TEST_CASE("random signs: draws are averaged and shared, depend on the seed alone
   auto const factor = [](auto const& d) { return copied(d.factors(kfac<expand, random_signs<4>>)[0].outputs); };
   CHECK(factor(q) == factor(same));
   CHECK(distance(factor(other), factor(q)) > 1e-2);
+  auto const many = ref::random_batch<pixels, double>(200, 6, ref::targets::vectors);
+  auto const of_many = [&](int thread_count) {
+    set_threads(thread_count);
+    return factor(derive<pixels>(theta, view<pixels>(many), kfac<expand, random_signs<4>>(3)));
+  };
+  CHECK(distance(of_many(2), of_many(1)) < 1e-13);
   auto const dense = to_dense(q[ggn_from<random_signs<4>>]);
   CHECK(q[ggn_from<random_signs<4>>].root().columns() == 4 * 4 * 2);
   std::vector<double> diagonal_of_dense;
@@ -164,6 +170,14 @@ TEST_CASE("random signs: draws are averaged and shared, depend on the seed alone
   for (std::size_t p = 0; p < 2; ++p)
     CHECK(distance(copied(one.factors(kfac<expand, random_signs<1>>)[p].outputs),
                    copied(one.factors(kfac<expand>)[p].outputs)) < 1e-14);
+
+  auto const alone = derive<single>(t, view<single>(y), kfac<expand, forward_only>);  // without any other quantity
+  for (std::size_t p = 0; p < 2; ++p) {
+    auto const f = alone.factors(kfac<expand, forward_only>)[p];
+    CHECK(copied(f.inputs) == copied(one.factors(kfac<expand>)[p].inputs));
+    CHECK(f.outputs(0, 0) == 1);
+    CHECK(f.outputs(0, 1) == 0);
+  }
 }
 
 namespace {

@@ -140,7 +140,9 @@ struct backward {
   template <signature S>
   static constexpr std::size_t patches_scratch() {
     constexpr std::size_t own = padded(product_of<T, S.features_in, S.features_out>::scratch_elements(1));
-    return S.below.rank > 0 ? own + padded(static_cast<std::size_t>(S.in.size())) : 0;
+    // Constants, because of what `stored` is for.
+    constexpr std::size_t patches = S.below.rank > 0 ? padded(static_cast<std::size_t>(S.in.size())) : 0;
+    return patches > 0 ? own + patches : 0;
   }
 
   /// The adjoint of a convolution, a vector at a time: its patches stay in the second-level cache.
