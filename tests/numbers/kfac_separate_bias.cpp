@@ -14,6 +14,7 @@
 #include <kappa/io/kfac_file.hpp>
 #include <kappa/layers.hpp>
 #include <kappa/methods/kfac_optimiser.hpp>
+#include <kappa/methods/laplace_evidence.hpp>
 
 #include "algebra_reference.hpp"
 #include "io_scratch.hpp"
@@ -183,6 +184,27 @@ TEST_CASE("the optimiser's step is the damped inverse of the blocks apart") {
   CHECK(relative_error(solve(q[measured] + 0.02 * identity, q[gradient]), w) < 1e-9);
   CHECK_FALSE(relative_error(solve(q[measured] + 0.02 * identity, q[gradient]), u) < 1e-3);
   CHECK(relative_error(moments, flat(to_dense(q[measured]))) < 1e-9);
+}
+
+TEST_CASE("the evidence has a prior precision for each weight and each bias") {
+  data const d;
+  auto const q = derive<classes>(d.theta, d.part(0, 9), apart);
+  laplace_evidence const evidence(-3, q[apart], elements(d.theta), 9);
+  std::vector<double> const precisions{0.5, 2, 0.7, 1.5, 3};
+  double expected = -3;
+  auto const k = q[apart];
+  std::size_t at = 0;
+  for (std::size_t l = 0; l < 5; ++l) {
+    auto const& block = k.blocks()[l];
+    double squares = 0;
+    for (std::size_t i = 0; i < block.size(); ++i, ++at) squares += d.theta(at) * d.theta(at);
+    auto const count = static_cast<double>(block.size());
+    expected -= 0.5 * (precisions[l] * squares - count * std::log(precisions[l]) +
+                       log_det(9.0 * block + precisions[l] * identity));
+  }
+  CHECK(evidence(precisions) == Approx(expected).epsilon(1e-11));
+  CHECK(evidence(std::vector<double>{2, 0.5, 0.7, 1.5, 3}) != Approx(expected).epsilon(1e-3));
+  CHECK_THROWS_AS(evidence(std::vector<double>{1, 1, 1}), shape_mismatch);
 }
 
 TEST_CASE("errors say whether it is the weight or the bias") {
