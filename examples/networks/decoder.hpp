@@ -14,6 +14,6 @@ inline constexpr auto causal_block =
 struct decoder : network<input<16> | embedding<27, 32> | positional_embedding<> | repeat<2>(causal_block) |
                          layer_norm<> | dense<27>> {};
 struct next_character : objective<decoder, cross_entropy, kappa::mean_over_positions> {};
-// [decoder]
+// [/decoder]
 
 }  // namespace networks

@@ -11,6 +11,6 @@ using namespace kappa;
 struct graph_network : network<input<12, 8> | ragged | graph_convolution<32> | act::tanh | graph_convolution<32> |
                                act::tanh | mean_over_nodes | dense<1>> {};
 struct graph_property : objective<graph_network, squared_error> {};
-// [graph_network]
+// [/graph_network]
 
 }  // namespace networks

@@ -22,6 +22,6 @@ struct resnet_of : network<input<32, 32, 3> | unit<16> | act::relu | repeat<Bloc
                            global_average_pool | dense<10>> {};
 struct resnet20 : resnet_of<3> {};
 struct resnet20_classes : objective<resnet20, cross_entropy> {};
-// [resnet]
+// [/resnet]
 
 }  // namespace networks

@@ -16,6 +16,6 @@ struct u_net
               level<32> | transposed_conv<16, 2, stride<2>> | concatenate(id, recall<"coarse">) | level<16> |
               transposed_conv<8, 2, stride<2>> | concatenate(id, recall<"fine">) | level<8> | conv<2, 1>> {};
 struct pixel_classes : objective<u_net, cross_entropy, kappa::mean_over_positions> {};
-// [u_net]
+// [/u_net]
 
 }  // namespace networks

@@ -15,6 +15,6 @@ struct vision_transformer
     : network<input<28, 28, 1> | conv<32, 7, stride<7>> | flatten_positions | class_token<> | positional_embedding<> |
               repeat<2>(encoder) | layer_norm<> | first_position | dense<10>> {};
 struct vision_transformer_classes : objective<vision_transformer, cross_entropy> {};
-// [vision_transformer]
+// [/vision_transformer]
 
 }  // namespace networks
