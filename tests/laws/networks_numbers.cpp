@@ -37,7 +37,8 @@ numbers jacobian(numbers const& theta) {
 template <class Net>
 numbers input_jacobian(numbers const& theta) {
   auto const x = inputs();
-  return ref::jacobian_at_node<Net, extended>(theta, ref::values<Net, extended>(theta, x), 0);
+  return ref::jacobian_at_node<Net, extended>(theta, ref::values<Net, extended>(theta, std::span<extended const>(x)),
+                                              0);
 }
 
 /// Two networks with the same parameters compute the same function with the same derivatives.
@@ -103,7 +104,7 @@ TEST_CASE("the four functions of a map of one's own agree") {
   auto const in = [](numbers const& v) { return std::span<extended const>(v); };
   using ring = network<input<4> | map<own::ring_products>>;
   auto const x = ref::random_vector<extended>(4, 33);
-  auto const j = ref::jacobian_at_node<ring, extended>({}, ref::values<ring, extended>({}, x), 0);
+  auto const j = ref::jacobian_at_node<ring, extended>({}, ref::values<ring, extended>({}, in(x)), 0);
   numbers expected(16);
   for (int i = 0; i < 4; ++i) {
     get(expected, 4 * i + i) = get(x, (i + 1) % 4);
@@ -159,7 +160,8 @@ TEST_CASE("the rules of differentiation") {
     auto const theta = ref::random_theta<second, extended>(43);
     auto all = theta_f;
     all.insert(all.end(), theta.begin(), theta.end());
-    auto const j = ref::jacobian_at_node<second, extended>(theta, ref::values<second, extended>(theta, y_f), 0);
+    auto const j = ref::jacobian_at_node<second, extended>(
+        theta, ref::values<second, extended>(theta, std::span<extended const>(y_f)), 0);
     numbers chained(6), reversed(6);
     for (int i = 0; i < 2; ++i)
       for (int k = 0; k < 3; ++k)
