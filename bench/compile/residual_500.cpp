@@ -1,4 +1,4 @@
-// ceiling: 2
+// ceiling: 4
 // A 500-block residual network, declared, checked and planned: nothing here may be worse than linear.
 #include <kappa/declare.hpp>
 #include <kappa/plan/program.hpp>
