@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
-#include <span>
 #include <string>
 
 #include <kappa/derive/accumulated_ggn.hpp>
 #include <kappa/tensor/batch.hpp>
 #include <kappa/tensor/errors.hpp>
+#include <kappa/tensor/sub_batch.hpp>
 
 namespace kappa::inline KAPPA_ARCH {
 
@@ -18,10 +18,10 @@ concept batch_accumulator = requires(A& accumulator, batch<T> const& b) {
   accumulator.append(b);
 };
 
-/// Appends a data set of `samples` samples in batches of `size`, in order; `progress(done, samples)` is called after
-/// each, as `io::progress` likes it: `[&](std::size_t done, std::size_t) { bar.advance(done - before); ... }`.
-/// \throws as the accumulator, with what was appended before kept; capacity_exceeded when `size` is 0; shape_mismatch
-/// when the data's arrays are not multiples of `samples`.
+/// Appends a data set of `samples` samples, with what lies beside them, in batches of `size`, in order; `progress(done,
+/// samples)` is called after each, as `io::progress` likes it: `[&](std::size_t done, std::size_t) { bar.advance(done -
+/// before); ... }`. \throws as the accumulator, with what was appended before kept; capacity_exceeded when `size` is 0;
+/// shape_mismatch when the data's arrays are not multiples of `samples`.
 template <real T, batch_accumulator<T> Accumulator, class Progress>
 requires std::invocable<Progress&, std::size_t, std::size_t>
 void accumulate(Accumulator& accumulator, batch<T> const& data, std::size_t samples, std::size_t size,
@@ -29,22 +29,9 @@ void accumulate(Accumulator& accumulator, batch<T> const& data, std::size_t samp
   if (size == 0 || samples == 0)
     throw capacity_exceeded("batches of " + std::to_string(size) + " of " + std::to_string(samples) +
                             " samples: at least 1 of 1 was expected");
-  auto const per_sample = [&](char const* what, std::size_t count) {
-    if (count % samples != 0)
-      throw shape_mismatch(std::string(what) + ": a multiple of " + std::to_string(samples) +
-                           " elements was expected, " + std::to_string(count) + " came");
-    return count / samples;
-  };
-  std::size_t const features = per_sample("inputs", data.inputs.size());
-  std::size_t const labels = per_sample("labels", data.labels.size());
-  std::size_t const targets = per_sample("targets", data.targets.size());
   for (std::size_t first = 0; first < samples; first += size) {
     std::size_t const count = std::min(size, samples - first);
-    auto const x = data.inputs.subspan(first * features, count * features);
-    auto part = data.labels.data() != nullptr ? batch<T>(x, data.labels.subspan(first * labels, count * labels))
-                                              : batch<T>(x, data.targets.subspan(first * targets, count * targets));
-    part.side.statistics = data.side.statistics;
-    accumulator.append(part);
+    accumulator.append(sub_batch<T>(data, samples, first, count).view());
     progress(first + count, samples);
   }
 }

@@ -5,17 +5,15 @@
 
 #include <kappa/derive/predict.hpp>
 #include <kappa/tensor/batch.hpp>
+#include <kappa/tensor/sub_batch.hpp>
 
 namespace kappa::inline KAPPA_ARCH {
 
 /// L(θ) on all of `data`, as if it were one batch; `chunk` samples at a time, or all where samples act on one another.
-/// For the `mean` reductions this is the mean loss. Frozen statistics lie beside the data.
+/// For the `mean` reductions this is the mean loss. What lies beside the data is cut with it.
 /// \throws shape_mismatch, invalid_value, capacity_exceeded as derive does.
 template <objective_type Objective, real T, class Theta>
 double evaluate(Theta const& theta, batch<T> const& data, std::size_t chunk = 256) {
-  constexpr auto features = static_cast<std::size_t>(Objective::network::input_shape.size());
-  constexpr auto terms = static_cast<std::size_t>(Objective::terms);
-  constexpr auto target_size = static_cast<std::size_t>(Objective::target_size);
   using part_objective = detail::before_reduction<Objective>;  // all terms of a part may be ignored
   std::size_t const samples = detail::checked_samples<Objective>(data);
   double const rho = detail::scale_of<Objective>(data, samples);
@@ -24,12 +22,8 @@ double evaluate(Theta const& theta, batch<T> const& data, std::size_t chunk = 25
   double total = 0;  // Σ ℓ, without ρ
   for (std::size_t first = 0; first < samples; first += work.capacity()) {
     std::size_t const n = std::min(work.capacity(), samples - first);
-    auto const x = data.inputs.subspan(first * features, n * features);
-    auto part = data.labels.data() != nullptr
-                    ? batch<T>(x, data.labels.subspan(first * terms, n * terms))
-                    : batch<T>(x, data.targets.subspan(first * terms * target_size, n * terms * target_size));
-    part.side.statistics = data.side.statistics;
-    total += derive(work, theta, part, loss_value)[loss_value] / part_objective::scale(n);
+    sub_batch<T> const part(data, samples, first, n);
+    total += derive(work, theta, part.view(), loss_value)[loss_value] / part_objective::scale(n);
   }
   return rho * total;
 }

@@ -11,6 +11,7 @@
 #include <kappa/derive/derive.hpp>
 #include <kappa/tensor/batch.hpp>
 #include <kappa/tensor/random.hpp>
+#include <kappa/tensor/sub_batch.hpp>
 #include <kappa/tensor/threads.hpp>
 
 namespace kappa::inline KAPPA_ARCH {
@@ -25,8 +26,9 @@ inline void shuffle(std::span<std::size_t> order, std::uint64_t seed, std::uint6
 }
 
 /// Data cut into mini-batches in an order that is new for each epoch, and the same for the same seed. Each batch is
-/// gathered into one contiguous buffer; the last one of an epoch holds what is left. Of what lies beside the data a
-/// batch has the frozen statistics. The data must stay alive. Allocates in the constructor only.
+/// gathered into one contiguous buffer, and what lies beside its samples with it; the last one of an epoch holds what
+/// is left. Each batch of each epoch has a seed of its own for dropout where the data has one. The data must stay
+/// alive. Allocates in the constructor, and while masks or graphs are larger than in any batch before.
 template <objective_type Objective, real T>
 class mini_batches {
  public:
@@ -50,7 +52,10 @@ class mini_batches {
   std::size_t count() const { return (order.size() + most - 1) / most; }
 
   /// Puts the samples into the order of an epoch.
-  void begin_epoch(std::size_t epoch) { shuffle(order, seed, epoch); }
+  void begin_epoch(std::size_t number) {
+    epoch = number;
+    shuffle(order, seed, epoch);
+  }
 
   /// Batch i of the epoch, as views of the buffer: valid until the next call.
   batch<T> gather(std::size_t i) {
@@ -70,7 +75,9 @@ class mini_batches {
     std::span<T const> const x(inputs.data(), n * features);
     auto b = !labels.empty() ? batch<T>(x, std::span<int const>(labels.data(), n * terms))
                              : batch<T>(x, std::span<T const>(targets.data(), n * terms * target_size));
-    b.side.statistics = data.side.statistics;
+    beside.gather(data.side, order.size(), {order.data() + first, n});
+    b.side = beside.view(data.side.seed == 0 ? 0 : counter_random(data.side.seed, epoch * count() + i).bits() | 1,
+                         data.side.statistics);
     return b;
   }
 
@@ -85,6 +92,8 @@ class mini_batches {
   std::size_t most;
   std::vector<T> inputs, targets;
   std::vector<int> labels;
+  gathered_side<T> beside;
+  std::size_t epoch = 0;
 };
 
 }  // namespace kappa::inline KAPPA_ARCH
