@@ -213,39 +213,8 @@ struct backward {
     }
   }
 
-  /// The adjoint of a layer that couples samples: streams of one column, one vector of own parameters for the batch.
-  template <signature S>
-  static void coupled_layer(context<T> const& c, operands const& o) {
-    constexpr std::size_t size = static_cast<std::size_t>(S.size());
-    constexpr std::size_t below = static_cast<std::size_t>(S.operand_size());
-    constexpr std::size_t own = static_cast<std::size_t>(S.own);
-    constexpr layer_functions<T> functions = S.layer->template functions<T>();
-    constexpr bool to_a = S.to_a != contribution::none;
-    if constexpr (S.unreached) {
-      std::fill_n(c.at(o.vectors), columns * c.samples * own, T(0));
-    } else {
-      site<T> here = site_of_batch<T, S>(c, o);
-      T const* const x = c.value(o.a_value);
-      for (int s = 0; s < streams.count; ++s) {
-        std::size_t const at = static_cast<std::size_t>(streams.at[s].first) * c.samples;
-        T const* const g = c.at(o.adjoint) + at * size;
-        if constexpr (to_a) functions.pull(here, x, 1, g, c.at(o.a_adjoint) + at * below, S.to_a == contribution::add);
-        if constexpr (own > 0) functions.weigh(here, x, 1, g, c.at(o.vectors) + at * own);
-      }
-      if constexpr (hessian) {
-        T const* const dx = S.a_active ? hessian_tangent(c, o.a_tangent, below) : nullptr;
-        T const* const g = stream_at(c, o.adjoint, stream_kind::first_order, size);
-        if constexpr (own > 0) here.direction = c.direction[hessian_direction] + o.offset;
-        if constexpr (to_a && functions.push_pull != nullptr)
-          functions.push_pull(here, x, dx, g, stream_at(c, o.a_adjoint, stream_kind::hessian, below));
-        if constexpr (own > 0 && functions.push_weigh != nullptr)
-          functions.push_weigh(here, x, dx, g, stream_at(c, o.vectors, stream_kind::hessian, own));
-      }
-    }
-    if constexpr (own > 0) own_parameters<S>(c, o);
-  }
-
-  /// A layer's adjoint, sample by sample, and the vectors of its own parameters: [S.own] for each vector.
+  /// A layer's adjoint, and the vectors of its own parameters, [S.own] for each vector: sample by sample, or, where the
+  /// rule couples samples, for the batch at once. Then streams have one column, and own parameters one vector.
   template <signature S>
   static void layer(context<T> const& c, operands const& o) {
     constexpr std::size_t size = static_cast<std::size_t>(S.size());
@@ -253,32 +222,33 @@ struct backward {
     constexpr std::size_t own = static_cast<std::size_t>(S.own);
     constexpr layer_functions<T> functions = S.layer->template functions<T>();
     constexpr bool to_a = S.to_a != contribution::none;
+    auto const from_sample = [&](site<T> here, std::size_t i) {
+      T const* const x = c.value(o.a_value) + i * below;
+      for (int s = 0; s < streams.count; ++s) {
+        int const k = streams.at[s].columns;
+        std::size_t const at =
+            static_cast<std::size_t>(streams.at[s].first) * c.samples + i * static_cast<std::size_t>(k);
+        T const* const g = c.at(o.adjoint) + at * size;
+        if constexpr (to_a) functions.pull(here, x, k, g, c.at(o.a_adjoint) + at * below, S.to_a == contribution::add);
+        if constexpr (own > 0) functions.weigh(here, x, k, g, c.at(o.vectors) + at * own);
+      }
+      if constexpr (hessian) {
+        T const* const dx = S.a_active ? hessian_tangent(c, o.a_tangent, below) + i * below : nullptr;
+        T const* const g = stream_at(c, o.adjoint, stream_kind::first_order, size) + i * size;
+        if constexpr (own > 0) here.direction = c.direction[hessian_direction] + o.offset;
+        if constexpr (to_a && functions.push_pull != nullptr)
+          functions.push_pull(here, x, dx, g, stream_at(c, o.a_adjoint, stream_kind::hessian, below) + i * below);
+        if constexpr (own > 0 && functions.push_weigh != nullptr)
+          functions.push_weigh(here, x, dx, g, stream_at(c, o.vectors, stream_kind::hessian, own) + i * own);
+      }
+    };
     if constexpr (S.unreached) {
       std::fill_n(c.at(o.vectors), columns * c.samples * own, T(0));
+    } else if constexpr (S.layer->couples_samples) {
+      from_sample(site_of_batch<T, S>(c, o), 0);
     } else {
       over_samples(c.samples, std::max(size, below) * columns, [&](std::size_t i, std::size_t end) {
-        for (; i < end; ++i) {
-          site<T> here = site_of<T, S>(c, o, i);
-          T const* const x = c.value(o.a_value) + i * below;
-          for (int s = 0; s < streams.count; ++s) {
-            int const k = streams.at[s].columns;
-            std::size_t const at =
-                static_cast<std::size_t>(streams.at[s].first) * c.samples + i * static_cast<std::size_t>(k);
-            T const* const g = c.at(o.adjoint) + at * size;
-            if constexpr (to_a)
-              functions.pull(here, x, k, g, c.at(o.a_adjoint) + at * below, S.to_a == contribution::add);
-            if constexpr (own > 0) functions.weigh(here, x, k, g, c.at(o.vectors) + at * own);
-          }
-          if constexpr (hessian) {
-            T const* const dx = S.a_active ? hessian_tangent(c, o.a_tangent, below) + i * below : nullptr;
-            T const* const g = stream_at(c, o.adjoint, stream_kind::first_order, size) + i * size;
-            if constexpr (own > 0) here.direction = c.direction[hessian_direction] + o.offset;
-            if constexpr (to_a && functions.push_pull != nullptr)
-              functions.push_pull(here, x, dx, g, stream_at(c, o.a_adjoint, stream_kind::hessian, below) + i * below);
-            if constexpr (own > 0 && functions.push_weigh != nullptr)
-              functions.push_weigh(here, x, dx, g, stream_at(c, o.vectors, stream_kind::hessian, own) + i * own);
-          }
-        }
+        for (; i < end; ++i) from_sample(site_of<T, S>(c, o, i), i);
       });
     }
     if constexpr (own > 0) own_parameters<S>(c, o);
@@ -368,13 +338,7 @@ struct backward {
     } else if constexpr (S.op == operation::activation) {
       if constexpr (S.to_a != contribution::none && !S.skips_mask) activation<S>(c, o);
     } else if constexpr (S.op == operation::layer) {
-      if constexpr (S.to_a != contribution::none || S.own > 0) {
-        if constexpr (S.layer->couples_samples) {
-          coupled_layer<S>(c, o);
-        } else {
-          layer<S>(c, o);
-        }
-      }
+      if constexpr (S.to_a != contribution::none || S.own > 0) layer<S>(c, o);
     } else if constexpr (S.op == operation::concatenate) {
       part<S>(c, o);
     } else if constexpr (S.op == operation::multiply) {
