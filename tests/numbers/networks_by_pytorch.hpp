@@ -116,7 +116,31 @@ void check(char const* name, numbers const& theta, batch<double> const& data) {
   numbers slope(parameters);
   for (std::size_t p = 0; p < parameters; ++p) slope[p] = (forward[p] - backward[p]) / (2 * step);
   CHECK(distance(q[hessian_vector_product], slope) < 2e-4);
-  CHECK(dot(v, q[ggn_vector_product]) > 0);
+
+  // vᵀ G v = ρ Σ (J v)ᵀ ∇²ℓ (J v), the outputs' slopes J v by differences.
+  auto const outputs = [&](double side) {
+    numbers moved = theta;
+    for (std::size_t p = 0; p < parameters; ++p) moved[p] += side * step * v[p];
+    return predict<typename Objective::network>(moved, data.inputs, 256, data.side);
+  };
+  auto const here = outputs(0), ahead = outputs(1), behind = outputs(-1);
+  constexpr auto width = static_cast<std::size_t>(Objective::outputs);
+  double curvature = 0;
+  for (std::size_t row = 0; row < here.size(); row += width) {
+    double whole = 0, first = 0, second = 0;  // Σ p, Σ p (J v), Σ p (J v)²; p = 1 for the squared error
+    for (std::size_t c = row; c < row + width; ++c) {
+      double const p = Objective::loss::takes_labels ? std::exp(here.data()[c]) : 1;
+      double const slope_of_output = (ahead.data()[c] - behind.data()[c]) / (2 * step);
+      whole += p;
+      first += p * slope_of_output;
+      second += p * slope_of_output * slope_of_output;
+    }
+    curvature += Objective::loss::takes_labels ? second / whole - std::pow(first / whole, 2) : second;
+  }
+  curvature *= Objective::scale(samples);
+  CHECK(curvature > 0);
+  CHECK(dot(v, q[ggn_vector_product]) == Approx(curvature).epsilon(1e-5));
+  CHECK_FALSE(dot(v, q[ggn_vector_product]) == Approx(curvature * static_cast<double>(samples)).epsilon(1e-5));
 
   // The same draws make the low-rank matrix, its diagonal and the factors.
   auto const low = q[ggn_from<monte_carlo<2>>];
