@@ -1,6 +1,7 @@
 // Every structure and expression against dense long double arithmetic: apply, trace, diagonal, norm, solve, log_det,
 // eigenvalues, top eigenpairs; each check with a twin in which a planted fault must be seen.
 
+#include <array>
 #include <numeric>
 #include <type_traits>
 
@@ -228,6 +229,17 @@ TEMPLATE_TEST_CASE("Kronecker products and sums", "[algebra]", float, double) {
   check(3 * kronecker(b, a) + 0.2 * identity, ref::plus(ref::plus(product, product, 2), ref::unit(15), 0.2L));
   check(kronecker_sum(b, a), sum);
   check(kronecker_sum(b, a) + 0.2 * identity, ref::plus(sum, ref::unit(15), 0.2L));
+  // A diagonal factor, its entries in no order and one of them twice.
+  auto d = zeros<T>(5);
+  auto dense = ref::unit(5);
+  for (std::size_t i = 0; i < 5; ++i) dense(i, i) = d(i) = std::array<T, 5>{0.5, 2, 0.25, 2, 1}[i];
+  auto const by_diagonal = ref::kron(ref::from(b), dense);
+  auto const table = kronecker(symmetric(b), diagonal_matrix(d));
+  check(table, by_diagonal);
+  check(table + 0.2 * identity, ref::plus(by_diagonal, ref::unit(15), 0.2L));
+  check(3 * table + 0.2 * identity, ref::plus(ref::plus(by_diagonal, by_diagonal, 2), ref::unit(15), 0.2L));
+  CHECK(rank(table) == 15);
+  CHECK(condition_number(table) == Approx(8 * condition_number(symmetric(b))));
   // The swapped factors are another operator.
   CHECK(apply_error(kronecker(a, b), product) > 0.01);
   CHECK(apply_error(kronecker_sum(a, b), sum) > 0.01);

@@ -82,7 +82,10 @@ TEST_CASE("every parameter of the transformers is in one block") {
   CHECK(says(c.text, "dense, 544 x 544"));  // 17 positions of 32 features
   auto const d = checked<networks::decoder>();
   CHECK(count(d, block_kind::kronecker_expand) == 9);  // a loss at every position
-  CHECK(d.blocks.front().output_order == 27 * 32);     // the table of the embedding, as one block
+  CHECK(d.blocks.front().kind == block_kind::kronecker_table);
+  CHECK(d.blocks.front().elements() == 27 + 32 * 32);
+  CHECK(says(d.text, "layer 0 (embedding, 27 x 32)"));
+  CHECK(says(d.text, "B 32 x 32, diagonal of 27 frequencies, expand over 16 positions"));
 }
 
 namespace {

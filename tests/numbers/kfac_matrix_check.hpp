@@ -74,7 +74,9 @@ measurement measure(ref::batch<double> const& b, std::uint64_t seeds = 1) {
   m.positions.assign(m.parameters.size(), 0);
   for (node const& n : net::nodes)
     if (n.parameter >= 0)
-      m.positions[static_cast<std::size_t>(n.parameter)] += n.op == operation::dense ? n.out.positions() : 1;
+      m.positions[static_cast<std::size_t>(n.parameter)] +=
+          n.op == operation::dense || m.parameters[static_cast<std::size_t>(n.parameter)].is_table() ? n.out.positions()
+                                                                                                     : 1;
   m.count = static_cast<std::size_t>(net::parameter_count);
   m.samples = b.samples;
   m.outputs = Objective::outputs;
@@ -88,7 +90,11 @@ measurement measure(ref::batch<double> const& b, std::uint64_t seeds = 1) {
     blocks all;
     for (auto const& f : factors) {
       auto const a = f.inputs.elements(), c = f.outputs.elements();
-      all.push_back({f.parameter, f.part, f.inputs.rows, f.outputs.rows, {a.begin(), a.end()}, {c.begin(), c.end()}});
+      all.push_back(
+          {f.parameter, f.part, f.inputs.columns, f.outputs.rows, {a.begin(), a.end()}, {c.begin(), c.end()}});
+      if (f.inputs.rows == f.inputs.columns) continue;
+      all.back().a.assign(f.inputs.columns * f.inputs.columns, 0);  // of a table its diagonal
+      for (std::size_t i = 0; i < f.inputs.columns; ++i) all.back().a[i * (f.inputs.columns + 1)] = f.inputs(0, i);
     }
     return all;
   };
@@ -123,6 +129,7 @@ inline double error(block const& k, std::vector<double> const& dense, std::size_
   auto const in = static_cast<std::size_t>(k.parameter.inputs);
   std::size_t const offset = static_cast<std::size_t>(k.parameter.offset);
   auto const at = [&](std::size_t o, std::size_t i) {  // the flat place of row o, column i of [W b]
+    if (k.parameter.is_table()) return offset + i * k.out + o;
     return offset + (i < in ? o * in + i : k.out * in + o);
   };
   double difference = 0, norm = 0;
@@ -211,9 +218,11 @@ inline void check(line const& l) {
         if (p > 0 && !is_bias) ++parameter;
         INFO("parameter " << parameter << (is_bias ? ", the bias" : ""));
         int const r = m.positions[parameter];
-        bool const own_vector = exact_one.parameter.layer != nullptr;
+        // A table's positions are expanded in every mode: its one-hot rows have no diagonal second moments otherwise.
+        bool const table = exact_one.parameter.is_table();
+        bool const own_vector = exact_one.parameter.layer != nullptr && !table;
         bool const own =
-            l.where == setting::one_position || r == 1 || (how == by_expand) == (l.where == setting::expand);
+            l.where == setting::one_position || r == 1 || (how == by_expand || table) == (l.where == setting::expand);
         double const e = error(exact_one, m.ggn, m.count);
 
         // Exact in its own setting, with the scale; the other one is not.
@@ -316,6 +325,7 @@ inline void check_scale_traps(line const& l) {
   for (std::size_t p = 0; p < m.parameters.size(); ++p) {
     double const r = m.positions[p], n = m.samples, c = m.outputs;
     block const& k = m.of[how][from_root][joint][p];
+    if (k.parameter.is_table() && l.where == setting::reduce) continue;  // exact in no mode
     auto const wrong = [&](double factor) { return error(k, m.ggn, m.count, factor); };
     CHECK(wrong(1) < 1e-12);
     CHECK(wrong(n) == Approx(n - 1).epsilon(1e-9));

@@ -160,10 +160,10 @@ void check(char const* name, numbers const& theta, batch<double> const& data) {
   REQUIRE(factors.size() == Objective::network::parameters.size());
   for (auto const& f : factors) {
     double a = 0, b = 0, part = 0;
-    for (std::size_t i = 0; i < f.inputs.rows; ++i) a += f.inputs(i, i);
+    for (std::size_t i = 0; i < f.inputs.columns; ++i) a += f.inputs(f.parameter.is_table() ? 0 : i, i);
     for (std::size_t i = 0; i < f.outputs.rows; ++i) b += f.outputs(i, i);
     CHECK(a * b > 0);
-    if (f.parameter.layer == nullptr) continue;
+    if (f.parameter.layer == nullptr || f.parameter.is_table()) continue;
     for (int i = 0; i < f.parameter.size(); ++i)
       part += q[ggn_diagonal_from<monte_carlo<2>>][static_cast<std::size_t>(f.parameter.offset + i)];
     CHECK(a * b == Approx(part).epsilon(1e-9));

@@ -698,6 +698,10 @@ struct position {
   bool padding = false;
 };
 
+/// The sizes of an input and a result of a parameter's linear part: of a table's a one-hot row, and the row read.
+inline int input_size(parameter const& p) { return p.is_table() ? p.outputs / p.row : p.inputs + (p.bias ? 1 : 0); }
+inline int output_size(parameter const& p) { return p.is_table() ? p.row : p.outputs; }
+
 /// All positions of all uses of parameter `index` in one sample.
 template <class Net, class S>
 std::vector<position<S>> positions_of(int index, std::vector<S> const& theta, node_values<S> const& v,
@@ -709,6 +713,19 @@ std::vector<position<S>> positions_of(int index, std::vector<S> const& theta, no
     node const& n = get(Net::nodes, l);
     if (n.parameter != index) continue;
     auto const j = jacobian_at_node<Net, S>(theta, v, l, x);
+    if (p.is_table()) {
+      for (int r = 0; r < n.out.positions(); ++r) {
+        position<S> here{std::vector<S>(at(input_size(p)))};
+        S const token = get(get(v, n.a), r);
+        for (int i = 0; i < input_size(p); ++i)
+          if (token == S(i)) get(here.input, i) = 1;
+        for (int i = 0; i < rows; ++i)
+          for (int o = 0; o < p.row; ++o) here.jacobian.push_back(get(j, i * n.out.size() + r * p.row + o));
+        here.padding = get(Net::nodes, n.a).ragged && x.beside.mask != nullptr && x.beside.mask[r] == 0;
+        all.push_back(here);
+      }
+      continue;
+    }
     if (n.layer != nullptr) {  // a weight [own, 1] whose input is one
       position<S> here{{S(1)}, std::vector<S>(at(rows * p.outputs))};
       std::vector<S> const still(get(v, n.a).size());
@@ -752,11 +769,11 @@ void add_sandwich(std::vector<S>& b, S scale, std::vector<S> const& j, std::vect
 /// K-FAC's factors of every parameter. Positions r run over all positions of all R uses of a parameter:
 /// - expand (3): A = 1/(N R) Σ_n Σ_r a aᵀ,       B = ρ Σ_n Σ_r g gᵀ;
 /// - reduce (4): A = 1/N Σ_n ā āᵀ, ā the mean,   B = ρ Σ_n ĝ ĝᵀ, ĝ the sum over r.
-/// Padding is no position: N R is the number of the others and ā their mean, or, in a network that sums positions, A =
-/// Σ_n â âᵀ / Σ_n R_n² with â their sum.
-/// g gᵀ is summed over all root columns, so it is Jᵀ W J with J the Jacobian of all loss terms' outputs.
+/// A table's inputs are one-hot rows, and expanded in every mode. Padding is no position: N R is the number of the
+/// others and ā their mean, or, in a network that sums positions, A = Σ_n â âᵀ / Σ_n R_n² with â their sum. g gᵀ is
+/// summed over all root columns, so it is Jᵀ W J with J the Jacobian of all loss terms' outputs.
 template <class Objective, class S>
-std::vector<kronecker_factors<S>> kfac(std::vector<S> const& theta, batch<S> const& b, sharing how,
+std::vector<kronecker_factors<S>> kfac(std::vector<S> const& theta, batch<S> const& b, sharing mode,
                                        source from = source::exact) {
   using detail::get;
   using net = typename Objective::network;
@@ -767,9 +784,10 @@ std::vector<kronecker_factors<S>> kfac(std::vector<S> const& theta, batch<S> con
   std::vector<kronecker_factors<S>> all;
   for (int index = 0; index < static_cast<int>(net::parameters.size()); ++index) {
     parameter const& p = get(net::parameters, index);
-    int const d = p.inputs + (p.bias ? 1 : 0);
-    kronecker_factors<S> f{d, p.outputs, std::vector<S>(detail::at(d * d)),
-                           std::vector<S>(detail::at(p.outputs * p.outputs))};
+    int const d = detail::input_size(p), outputs = detail::output_size(p);
+    sharing const how = p.is_table() ? sharing::expand : mode;
+    kronecker_factors<S> f{d, outputs, std::vector<S>(detail::at(d * d)),
+                           std::vector<S>(detail::at(outputs * outputs))};
     S weight = 0;  // what A's sum is divided by
     for (int n = 0; n < b.samples; ++n) {
       auto const x = sample_of<net>(b, n);
@@ -781,7 +799,7 @@ std::vector<kronecker_factors<S>> kfac(std::vector<S> const& theta, batch<S> con
       bool const as_sum = how == sharing::reduce && sums;
       weight += how == sharing::expand ? count : as_sum ? count * count : S(1);
       if (how == sharing::reduce) {
-        detail::position<S> one{std::vector<S>(detail::at(d)), std::vector<S>(detail::at(rows * p.outputs))};
+        detail::position<S> one{std::vector<S>(detail::at(d)), std::vector<S>(detail::at(rows * outputs))};
         for (auto const& here : positions) {
           for (std::size_t i = 0; i < one.input.size(); ++i) one.input[i] += here.input[i] / (as_sum ? S(1) : count);
           for (std::size_t i = 0; i < one.jacobian.size(); ++i) one.jacobian[i] += here.jacobian[i];
@@ -791,7 +809,7 @@ std::vector<kronecker_factors<S>> kfac(std::vector<S> const& theta, batch<S> con
       for (auto const& here : positions) {
         for (int i = 0; i < d; ++i)
           for (int j = 0; j < d; ++j) get(f.a, i * d + j) += get(here.input, i) * get(here.input, j);
-        detail::add_sandwich(f.b, scale, here.jacobian, w, rows, p.outputs);
+        detail::add_sandwich(f.b, scale, here.jacobian, w, rows, outputs);
       }
     }
     for (S& a : f.a) a /= weight;
@@ -839,7 +857,7 @@ std::vector<std::vector<S>> pseudo_gradients(int index, std::vector<S> const& th
   int const terms = net::output_shape.positions();
   int const outputs = net::output_shape.features();
   parameter const& p = get(net::parameters, index);
-  int const d = p.inputs + (p.bias ? 1 : 0);
+  int const d = detail::input_size(p), wide = detail::output_size(p);
   std::vector<std::vector<S>> all;
   for (int n = 0; n < b.samples; ++n) {
     auto const x = sample_of<net>(b, n);
@@ -849,11 +867,11 @@ std::vector<std::vector<S>> pseudo_gradients(int index, std::vector<S> const& th
       auto const root = term_root<typename Objective::loss, S>(
           detail::part(v.back(), m * outputs, outputs), detail::target_of(b, n * terms + m, Objective::target_size));
       for (auto const& s : root) {
-        std::vector<S> t(detail::at(p.outputs * d));
+        std::vector<S> t(detail::at(wide * d));
         for (auto const& here : positions)
-          for (int o = 0; o < p.outputs; ++o) {
+          for (int o = 0; o < wide; ++o) {
             S g = 0;
-            for (int c = 0; c < outputs; ++c) g += get(here.jacobian, (m * outputs + c) * p.outputs + o) * get(s, c);
+            for (int c = 0; c < outputs; ++c) g += get(here.jacobian, (m * outputs + c) * wide + o) * get(s, c);
             for (int i = 0; i < d; ++i) get(t, o * d + i) += g * get(here.input, i);
           }
         all.push_back(t);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <kappa/algebra/diagonal_matrix.hpp>
+#include <kappa/algebra/kronecker_factor.hpp>
 #include <kappa/algebra/lapack.hpp>
 #include <kappa/algebra/operator.hpp>
 #include <kappa/algebra/symmetric.hpp>
@@ -17,8 +18,8 @@ namespace kappa::inline KAPPA_ARCH {
 namespace detail {
 
 /// The eigenvalues f(bᵢ, aⱼ) of a Kronecker product (f multiplies) or sum (f adds), indexed (i, j) row-major.
-template <real T, class F>
-std::vector<double> pair_values(symmetric<T> const& b, symmetric<T> const& a, F f) {
+template <class B, class A, class F>
+std::vector<double> pair_values(B const& b, A const& a, F f) {
   std::vector<double> values;
   values.reserve(a.size() * b.size());
   for (double y : b.basis().values)
@@ -26,8 +27,9 @@ std::vector<double> pair_values(symmetric<T> const& b, symmetric<T> const& a, F 
   return values;
 }
 
-template <real T, class F>
-vector<T> pair_eigenvalues(symmetric<T> const& b, symmetric<T> const& a, F f) {
+template <class B, class A, class F>
+auto pair_eigenvalues(B const& b, A const& a, F f) {
+  using T = value_t<B>;
   auto values = pair_values(b, a, f);
   std::ranges::sort(values, std::greater{});
   auto out = zeros<T>(values.size());
@@ -35,8 +37,9 @@ vector<T> pair_eigenvalues(symmetric<T> const& b, symmetric<T> const& a, F f) {
   return out;
 }
 
-template <real T, class F>
-eigen_decomposition<T> pair_top(symmetric<T> const& b, symmetric<T> const& a, std::size_t k, F f) {
+template <class B, class A, class F>
+auto pair_top(B const& b, A const& a, std::size_t k, F f) {
+  using T = value_t<B>;
   auto const values = pair_values(b, a, f);
   auto const order = largest<double>(values, k);
   auto const p = b.size(), q = a.size();
@@ -46,21 +49,22 @@ eigen_decomposition<T> pair_top(symmetric<T> const& b, symmetric<T> const& a, st
     pairs.values(r) = static_cast<T>(values[order[r]]);
     for (std::size_t i = 0; i < p; ++i)
       for (std::size_t j = 0; j < q; ++j)
-        pairs.vectors(r, i * q + j) = b.basis().vectors(row_b, i) * a.basis().vectors(row_a, j);
+        pairs.vectors(r, i * q + j) = b.basis().vectors(row_b, i) * basis_entry(a.basis().vectors, row_a, j);
   }
   return pairs;
 }
 
-/// Y = P X Qᵀ with P [p, p], X [p, q], Q [q, q]; or Pᵀ X Q when `transpose`.
+/// Y = P X Qᵀ with P [p, p], X [p, q], Q [q, q]; or Pᵀ X Q when `transpose`. Q may be the natural basis.
 template <real T>
 void sandwich(bool transpose, matrix<T> const& p, std::span<T const> x, matrix<T> const& q, std::span<T> y) {
-  auto const rows = p.shape(0), columns = q.shape(0);
+  auto const rows = p.shape(0), columns = q.shape(1);
+  if (is_natural(q)) return lapack::gemm<T>(transpose, false, rows, columns, rows, 1, p.data(), x.data(), 0, y.data());
   std::vector<T> half(x.size());
   lapack::gemm<T>(false, !transpose, rows, columns, columns, 1, x.data(), q.data(), 0, half.data());
   lapack::gemm<T>(transpose, false, rows, columns, rows, 1, p.data(), half.data(), 0, y.data());
 }
 
-/// The diagonal of (P ⊗ Q)ᵀ diag(V) (P ⊗ Q), V [p, q]: (P∘P)ᵀ V (Q∘Q), in double.
+/// The diagonal of (P ⊗ Q)ᵀ diag(V) (P ⊗ Q), V [p, q]: (P∘P)ᵀ V (Q∘Q), in double. Q may be the natural basis.
 template <real T, class Value>
 void diagonal_in_bases(matrix<T> const& p, Value const* v, matrix<T> const& q, std::span<T> y) {
   auto const squares = [](matrix<T> const& m) {
@@ -68,20 +72,24 @@ void diagonal_in_bases(matrix<T> const& p, Value const* v, matrix<T> const& q, s
     std::transform(m.data(), m.data() + m.size(), s.data(), [](T x) { return double(x) * double(x); });
     return s;
   };
-  auto const rows = p.shape(0), columns = q.shape(0);
+  auto const rows = p.shape(0), columns = q.shape(1);
   auto const b = squares(p), a = squares(q);
-  std::vector<double> const values(v, v + rows * columns);
-  std::vector<double> half(rows * columns), whole(rows * columns);
-  lapack::gemm<double>(false, false, rows, columns, columns, 1, values.data(), a.data(), 0, half.data());
+  std::vector<double> half(v, v + rows * columns), whole(rows * columns);
+  if (!is_natural(q)) {
+    auto const values = half;
+    lapack::gemm<double>(false, false, rows, columns, columns, 1, values.data(), a.data(), 0, half.data());
+  }
   lapack::gemm<double>(true, false, rows, columns, rows, 1, b.data(), half.data(), 0, whole.data());
   std::ranges::transform(whole, y.begin(), [](double x) { return static_cast<T>(x); });
 }
 
 /// (f(B, A) + λ I)⁻¹ in the product of the two eigenbases: the damping is exact.
-template <real T, class F>
+template <class B, class A, class F>
 class pair_factor {
+  using T = value_t<B>;
+
  public:
-  pair_factor(symmetric<T> b_, symmetric<T> a_, double shift, F f, char const* name)
+  pair_factor(B b_, A a_, double shift, F f, char const* name)
       : b(std::move(b_)), a(std::move(a_)), values(pair_values(b, a, f)) {
     double smallest = values.empty() ? 1 : values.front() + shift, largest_magnitude = 0;
     for (auto& x : values) {
@@ -118,7 +126,8 @@ class pair_factor {
   }
 
  private:
-  symmetric<T> b, a;
+  B b;
+  A a;
   std::vector<double> values;
 };
 
@@ -126,35 +135,48 @@ class pair_factor {
 
 /// B ⊗ A with B [out, out] and A [in, in], symmetric. apply 2 · out · in · (out + in); everything else from the two
 /// eigendecompositions, made in double at first need and shared by all copies of the factors, so that solving for
-/// many right-hand sides or many dampings decomposes once.
+/// many right-hand sides or many dampings decomposes once. Of a diagonal A only the diagonal is held, and everything
+/// costs as with B alone, `in` times: apply 2 · out² · in.
 template <real T>
 class kronecker {
  public:
   using value_type = T;
 
-  /// \throws as symmetric's constructor.
   kronecker(symmetric<T> b_, symmetric<T> a_) : b(std::move(b_)), a(std::move(a_)) {}
-  kronecker(matrix<T> b_, matrix<T> a_) : b(std::move(b_)), a(std::move(a_)) {}
+  kronecker(symmetric<T> b_, diagonal_matrix<T> a_) : b(std::move(b_)), a(std::move(a_)) {}
+  /// \throws as symmetric's constructor.
+  kronecker(matrix<T> b_, matrix<T> a_) : b(std::move(b_)), a(symmetric<T>(std::move(a_))) {}
 
   std::size_t size() const { return b.size() * a.size(); }
   /// B, [out, out].
   symmetric<T> const& left() const { return b; }
   /// A, [in, in].
-  symmetric<T> const& right() const { return a; }
+  kronecker_factor<T> const& right() const { return a; }
 
-  void apply(std::span<T const> x, std::span<T> y) const { detail::sandwich<T>(false, b.entries(), x, a.entries(), y); }
+  void apply(std::span<T const> x, std::span<T> y) const {
+    if (!a.is_diagonal()) return detail::sandwich<T>(false, b.entries(), x, a.entries(), y);
+    std::vector<T> half(x.size());  // X A
+    auto const d = a.diagonal_entries();
+    for (std::size_t i = 0; i < x.size(); ++i) half[i] = x[i] * d[i % d.size()];
+    lapack::gemm<T>(false, false, b.size(), d.size(), b.size(), 1, b.entries().data(), half.data(), 0, y.data());
+  }
   double trace() const { return b.trace() * a.trace(); }
   void diagonal(std::span<T> y) const {
+    std::vector<T> d(a.size());
+    a.diagonal(d);
     for (std::size_t i = 0; i < b.size(); ++i)
-      for (std::size_t j = 0; j < a.size(); ++j) y[i * a.size() + j] = b.entries()(i, i) * a.entries()(j, j);
+      for (std::size_t j = 0; j < a.size(); ++j) y[i * a.size() + j] = b.entries()(i, i) * d[j];
   }
   double squared_norm() const { return b.squared_norm() * a.squared_norm(); }
   vector<T> eigenvalues() const { return detail::pair_eigenvalues(b, a, std::multiplies{}); }
   eigen_decomposition<T> top(std::size_t k) const { return detail::pair_top(b, a, k, std::multiplies{}); }
-  auto factorise(double shift) const { return detail::pair_factor<T, std::multiplies<>>(b, a, shift, {}, "kronecker"); }
+  auto factorise(double shift) const {
+    return detail::pair_factor<symmetric<T>, kronecker_factor<T>, std::multiplies<>>(b, a, shift, {}, "kronecker");
+  }
 
  private:
-  symmetric<T> b, a;
+  symmetric<T> b;
+  kronecker_factor<T> a;
 };
 
 /// A ⊕ B = A ⊗ I + I ⊗ B with A [p, p] and B [q, q], symmetric: vec(X) ↦ vec(A X + X Bᵀ), X [p, q]. Its eigenvalues
@@ -188,7 +210,9 @@ class kronecker_sum {
   }
   vector<T> eigenvalues() const { return detail::pair_eigenvalues(a, b, std::plus{}); }
   eigen_decomposition<T> top(std::size_t k) const { return detail::pair_top(a, b, k, std::plus{}); }
-  auto factorise(double shift) const { return detail::pair_factor<T, std::plus<>>(a, b, shift, {}, "kronecker_sum"); }
+  auto factorise(double shift) const {
+    return detail::pair_factor<symmetric<T>, symmetric<T>, std::plus<>>(a, b, shift, {}, "kronecker_sum");
+  }
 
  private:
   symmetric<T> a, b;

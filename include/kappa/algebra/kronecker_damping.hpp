@@ -66,7 +66,11 @@ kronecker<T> pi_damped(kronecker<T> const& k, double lambda) {
     for (std::size_t i = 0; i < factor.size(); ++i) m(i, i) = static_cast<T>(static_cast<double>(m(i, i)) + part);
     return m;
   };
-  return {with(k.left(), parts.left), with(k.right(), parts.right)};
+  if (!k.right().is_diagonal()) return {with(k.left(), parts.left), with(k.right(), parts.right)};
+  auto d = zeros<T>(k.right().size());
+  for (std::size_t i = 0; i < d.size(); ++i)
+    d(i) = static_cast<T>((parts.zero ? 0.0 : static_cast<double>(k.right().diagonal_entries()[i])) + parts.right);
+  return {symmetric<T>(with(k.left(), parts.left)), diagonal_matrix<T>(std::move(d))};
 }
 template <linear_operator Op>
 auto pi_damped(Op const& op, double lambda) {

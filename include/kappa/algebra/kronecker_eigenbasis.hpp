@@ -19,7 +19,8 @@ class kronecker_eigenbasis_factor;
 }  // namespace detail
 
 /// (U_B ⊗ U_A)ᵀ diag(Λ) (U_B ⊗ U_A), the basis vectors being the rows of U_B [out, out] and U_A [in, in], and Λ
-/// [out, in] (EKFAC; George et al. 2018). apply costs 4 · out · in · (out + in), and so does solve.
+/// [out, in] (EKFAC; George et al. 2018). U_A without rows, [0, in], is the natural basis. apply costs 4 · out · in ·
+/// (out + in), and so does solve.
 template <real T>
 class kronecker_eigenbasis {
  public:
@@ -29,7 +30,7 @@ class kronecker_eigenbasis {
   /// The rows are taken to be orthonormal.
   kronecker_eigenbasis(matrix<T> u_b, matrix<T> u_a, matrix<T> lambda)
       : state(std::make_shared<shared const>(shared{std::move(u_b), std::move(u_a), std::move(lambda)})) {
-    auto const out = lapack::detail::order_of(state->u_b), in = lapack::detail::order_of(state->u_a);
+    auto const out = lapack::detail::order_of(state->u_b), in = detail::basis_order(state->u_a);
     if (state->lambda.shape(0) != out || state->lambda.shape(1) != in)
       throw shape_mismatch("kronecker_eigenbasis: bases of " + std::to_string(out) + " and " + std::to_string(in) +
                            " vectors want that many by that many eigenvalues, came " +
@@ -63,13 +64,14 @@ class kronecker_eigenbasis {
   }
   eigen_decomposition<T> top(std::size_t k) const {
     auto const order = detail::largest<T>(elements(state->lambda), k);
-    auto const in = state->u_a.shape(0), out = state->u_b.shape(0);
+    auto const in = state->lambda.shape(1), out = state->u_b.shape(0);
     eigen_decomposition<T> pairs{zeros<T>(order.size()), zeros<T>(order.size(), size())};
     for (std::size_t r = 0; r < order.size(); ++r) {
       pairs.values(r) = state->lambda.data()[order[r]];
       for (std::size_t i = 0; i < out; ++i)
         for (std::size_t j = 0; j < in; ++j)
-          pairs.vectors(r, i * in + j) = state->u_b(order[r] / in, i) * state->u_a(order[r] % in, j);
+          pairs.vectors(r, i * in + j) =
+              state->u_b(order[r] / in, i) * detail::basis_entry(state->u_a, order[r] % in, j);
     }
     return pairs;
   }

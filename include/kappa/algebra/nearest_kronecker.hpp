@@ -31,16 +31,17 @@ namespace detail {
 /// Power iteration on the rearrangement of G, the matrix whose rows are the blocks of G, for the leading pair of
 /// singular vectors: B ← tr₂(G (I ⊗ A)), A ← tr₁(G (B ⊗ I)). Both contractions keep positive semidefinite matrices
 /// so, hence the pair found from A = I is the leading one.
-/// `left(a, b)` writes b [out, out] from a [in, in], `right(b, a)` the other way, in double.
-template <real T, class Left, class Right>
+/// `left(a, b)` writes b [out, out] from a [in, in], `right(b, a)` the other way, in double. With `DiagonalA` the same
+/// among the diagonal A, held as a [in]: the rearrangement has their rows alone.
+template <real T, bool DiagonalA = false, class Left, class Right>
 nearest_kronecker_result<T> nearest_by_contractions(std::size_t out, std::size_t in, Left&& left, Right&& right,
                                                     nearest_kronecker_options const& o) {
   auto const norm = [](std::vector<double> const& m) { return std::sqrt(dot<double>(m, m)); };
   auto const scale = [](std::vector<double>& m, double factor) {
     for (double& v : m) v *= factor;
   };
-  std::vector<double> a(in * in), b(out * out), before;
-  for (std::size_t i = 0; i < in; ++i) a[i * in + i] = 1 / std::sqrt(static_cast<double>(in));
+  std::vector<double> a(DiagonalA ? in : in * in), b(out * out), before;
+  for (std::size_t i = 0; i < in; ++i) a[DiagonalA ? i : i * in + i] = 1 / std::sqrt(static_cast<double>(in));
   double sigma = 0;
   std::size_t done = 0;
   for (bool converged = false; !converged;) {
@@ -66,7 +67,13 @@ nearest_kronecker_result<T> nearest_by_contractions(std::size_t out, std::size_t
         f(i, j) = static_cast<T>(std::sqrt(sigma) * 0.5 * (m[i * n + j] + m[j * n + i]));
     return f;
   };
-  return {kronecker<T>(factor(b, out), factor(a, in)), sigma, done};
+  if constexpr (DiagonalA) {
+    auto d = zeros<T>(in);
+    for (std::size_t i = 0; i < in; ++i) d(i) = static_cast<T>(std::sqrt(sigma) * a[i]);
+    return {kronecker<T>(symmetric<T>(factor(b, out)), diagonal_matrix<T>(std::move(d))), sigma, done};
+  } else {
+    return {kronecker<T>(factor(b, out), factor(a, in)), sigma, done};
+  }
 }
 
 }  // namespace detail

@@ -89,6 +89,8 @@ struct layer_functions {
   void (*push_weigh)(site<T> const&, T const* x, T const* dx, T const* g, T* w);
   /// What of x is no input of this layer, such as a token beyond its vocabulary; null where everything is one.
   input_fault (*fault_of_input)(site<T> const&, T const* x);
+  /// Of a table: the row that a position of x reads, -1 where it reads none; null for other layers.
+  int (*row_at)(site<T> const&, T const* x, int position);
 };
 
 /// A layer as a value.
@@ -101,6 +103,9 @@ struct layer_rule : scalar_table<layer_functions> {
   /// The mean and deviation of parameter `index` where a network's parameters are drawn.
   double (*initial_mean)(shape, layer_settings const&, int index) = nullptr;
   double (*initial_deviation)(shape, layer_settings const&, int index) = nullptr;
+  /// Of a layer whose parameters are a table, of which every position of the operand reads a row into its own position
+  /// of the result and nothing else depends on: the length of a row. 0 for other layers.
+  int (*row)(shape, layer_settings const&) = nullptr;
   bool linear = false;            ///< in x, with no parameters: the adjoint does not read x
   bool keeps_positions = false;   ///< position r of the result belongs to position r of the operand
   bool reads_graph = false;       ///< wants adjacency or edges
@@ -141,6 +146,8 @@ constexpr layer_functions<T> layer_functions_of() {
     };
   if constexpr (requires { &L::template fault_of_input<T>; })
     f.fault_of_input = [](site<T> const& s, T const* x) { return L::template fault_of_input<T>(s, x); };
+  if constexpr (requires { &L::template row_at<T>; })
+    f.row_at = [](site<T> const& s, T const* x, int position) { return L::template row_at<T>(s, x, position); };
   return f;
 }
 
@@ -149,7 +156,8 @@ constexpr layer_functions<T> layer_functions_of() {
 /// The value of a rule L, a struct of static functions templated on the scalar: `name`, `output(shape, settings)`,
 /// `apply`, `pull`, and as far as they are not zero or implied `fault_of`, `push`, `push_pull`, `parameters`, `weigh`,
 /// `push_weigh`, `scratch`, `initial_mean`, `initial_deviation`, `linear`, `keeps_positions`, `reads_graph`, `gathers`,
-/// `sums_positions`, `couples_samples`, `reads_statistics`, `normalised`, `fault_of_input`.
+/// `sums_positions`, `couples_samples`, `reads_statistics`, `normalised`, `fault_of_input`, and for a table `row` and
+/// `row_at`.
 template <class L>
 inline constexpr layer_rule layer_rule_of = [] {
   layer_rule r{{detail::layer_functions_of<L, float>(), detail::layer_functions_of<L, double>(),
@@ -194,6 +202,13 @@ inline constexpr layer_rule layer_rule_of = [] {
   r.normalised = [](shape in, layer_settings const& s) {
     if constexpr (requires { L::normalised(in, s); }) {
       return L::normalised(in, s);
+    } else {
+      return 0;
+    }
+  };
+  r.row = [](shape in, layer_settings const& s) {
+    if constexpr (requires { L::row(in, s); }) {
+      return L::row(in, s);
     } else {
       return 0;
     }

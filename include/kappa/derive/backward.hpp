@@ -220,9 +220,9 @@ struct backward {
     constexpr std::size_t size = static_cast<std::size_t>(S.size());
     constexpr std::size_t below = static_cast<std::size_t>(S.operand_size());
     constexpr std::size_t own = static_cast<std::size_t>(S.own);
-    constexpr layer_functions<T> functions = S.layer->template functions<T>();
+    [[maybe_unused]] constexpr layer_functions<T> functions = S.layer->template functions<T>();
     constexpr bool to_a = S.to_a != contribution::none;
-    auto const from_sample = [&](site<T> here, std::size_t i) {
+    [[maybe_unused]] auto const from_sample = [&](site<T> here, std::size_t i) {
       T const* const x = c.value(o.a_value) + i * below;
       for (int s = 0; s < streams.count; ++s) {
         int const k = streams.at[s].columns;
@@ -230,7 +230,7 @@ struct backward {
             static_cast<std::size_t>(streams.at[s].first) * c.samples + i * static_cast<std::size_t>(k);
         T const* const g = c.at(o.adjoint) + at * size;
         if constexpr (to_a) functions.pull(here, x, k, g, c.at(o.a_adjoint) + at * below, S.to_a == contribution::add);
-        if constexpr (own > 0) functions.weigh(here, x, k, g, c.at(o.vectors) + at * own);
+        if constexpr (own > 0 && S.whole) functions.weigh(here, x, k, g, c.at(o.vectors) + at * own);
       }
       if constexpr (hessian) {
         T const* const dx = S.a_active ? hessian_tangent(c, o.a_tangent, below) + i * below : nullptr;
@@ -238,15 +238,16 @@ struct backward {
         if constexpr (own > 0) here.direction = c.direction[hessian_direction] + o.offset;
         if constexpr (to_a && functions.push_pull != nullptr)
           functions.push_pull(here, x, dx, g, stream_at(c, o.a_adjoint, stream_kind::hessian, below) + i * below);
-        if constexpr (own > 0 && functions.push_weigh != nullptr)
+        if constexpr (own > 0 && S.whole && functions.push_weigh != nullptr)
           functions.push_weigh(here, x, dx, g, stream_at(c, o.vectors, stream_kind::hessian, own) + i * own);
       }
     };
     if constexpr (S.unreached) {
-      std::fill_n(c.at(o.vectors), columns * c.samples * own, T(0));
+      if constexpr (S.whole) std::fill_n(c.at(o.vectors), columns * c.samples * own, T(0));
+      if constexpr (S.row > 0) std::fill_n(c.at(o.adjoint), columns * c.samples * size, T(0));
     } else if constexpr (S.layer->couples_samples) {
       from_sample(site_of_batch<T, S>(c, o), 0);
-    } else {
+    } else if constexpr (to_a || (own > 0 && S.whole)) {
       over_samples(c.samples, std::max(size, below) * columns, [&](std::size_t i, std::size_t end) {
         for (; i < end; ++i) from_sample(site_of<T, S>(c, o, i), i);
       });
@@ -254,18 +255,39 @@ struct backward {
     if constexpr (own > 0) own_parameters<S>(c, o);
   }
 
+  /// Adds a stream's vectors, [N, positions, S.row], to the rows of a table that the positions read.
+  template <signature S>
+  static void add_to_rows(context<T> const& c, operands const& o, T const* g, T* table) {
+    constexpr int positions = S.positions, row = S.row;
+    constexpr auto row_at = S.layer->template functions<T>().row_at;
+    for (std::size_t i = 0; i < c.samples; ++i) {
+      site<T> const here = site_of<T, S>(c, o, i);
+      T const* const x = c.value(o.a_value) + i * static_cast<std::size_t>(positions);
+      for (int r = 0; r < positions; ++r, g += row) {
+        int const read = row_at(here, x, r);
+        if (read < 0) continue;
+        T* const to = table + static_cast<std::size_t>(read) * row;
+        for (int e = 0; e < row; ++e) to[e] += g[e];
+      }
+    }
+  }
+
   /// The linear quantities of a layer's own parameters: sums of its vectors over samples.
   template <signature S>
   static void own_parameters(context<T> const& c, operands const& o) {
     constexpr std::size_t own = static_cast<std::size_t>(S.own);
     constexpr bool together = S.layer->couples_samples && !S.unreached;
-    std::size_t const vectors = together ? 1 : c.samples;
+    [[maybe_unused]] std::size_t const vectors = together ? 1 : c.samples;
     auto const sum_of = [&](stream_kind kind, std::size_t to, bool adds) {
       T* const total = c.fixed + to + o.offset;
-      T const* const rows = stream_at(c, o.vectors, kind, own);
       if (!adds) std::fill_n(total, own, T(0));
-      for (std::size_t i = 0; i < vectors; ++i)
-        for (std::size_t e = 0; e < own; ++e) total[e] += rows[i * own + e];
+      if constexpr (S.row > 0) {
+        add_to_rows<S>(c, o, stream_at(c, o.adjoint, kind, static_cast<std::size_t>(S.size())), total);
+      } else {
+        T const* const rows = stream_at(c, o.vectors, kind, own);
+        for (std::size_t i = 0; i < vectors; ++i)
+          for (std::size_t e = 0; e < own; ++e) total[e] += rows[i * own + e];
+      }
     };
     if constexpr (places::keeps_gradient) sum_of(stream_kind::first_order, places::gradient, S.tied || c.continues);
     if constexpr (R.ggn_vector_product) sum_of(stream_kind::ggn_product, places::ggn_product, S.tied);

@@ -17,6 +17,8 @@ namespace kappa::inline KAPPA_ARCH {
 enum class block_kind {
   dense,             ///< B alone, the curvature matrix's own block: of a layer's own parameters, or a bias apart
   kronecker,         ///< B ⊗ A of a weight that every sample uses once
+  kronecker_table,   ///< B ⊗ A of a table of which positions read rows: A is diagonal, each position counts like a
+                     ///< sample
   kronecker_expand,  ///< B ⊗ A of a weight that is used at several positions, each counted like a sample
   kronecker_reduce   ///< the same with positions averaged (A) and summed (B) first
 };
@@ -33,8 +35,10 @@ struct curvature_block {
   std::size_t input_order = 0;   ///< of A, with the bias's coordinate; 1 where the block is dense
   std::size_t output_order = 0;  ///< of B
 
-  /// Numbers that its factors hold: two matrices.
-  std::size_t elements() const { return input_order * input_order + output_order * output_order; }
+  /// Numbers that its factors hold: two matrices, of a table's A its diagonal.
+  std::size_t elements() const {
+    return input_order * (kind == block_kind::kronecker_table ? 1 : input_order) + output_order * output_order;
+  }
 };
 
 /// The blocks in the order of the parameters. They do not overlap, and together they are all parameters.
@@ -59,14 +63,17 @@ curvature_block block_of(std::size_t p, kfac_block const& of, kfac_mode mode) {
   curvature_block b;
   b.uses = w.uses;
   for (node const& x : Network::nodes)
-    if (x.parameter == static_cast<int>(p)) b.positions += x.op == operation::dense ? x.out.positions() : 1;
+    if (x.parameter == static_cast<int>(p))
+      b.positions += x.op == operation::dense || w.is_table() ? x.out.positions() : 1;
   b.first = static_cast<std::size_t>(w.offset);
   b.size = static_cast<std::size_t>(w.size());
   b.input_order = static_cast<std::size_t>(w.inputs + (w.bias ? 1 : 0));
   b.output_order = static_cast<std::size_t>(w.outputs);
   bool const reduces = mode == kfac_mode::reduce || (mode == kfac_mode::automatic && sharing<Network>[p].aggregated);
-  if (b.input_order == 1 && w.inputs == 1 && (w.layer != nullptr || of.part == kfac_part::bias_alone) &&
-      (b.positions == 1 || reduces)) {
+  if (w.is_table()) {
+    b.kind = block_kind::kronecker_table;
+  } else if (b.input_order == 1 && w.inputs == 1 && (w.layer != nullptr || of.part == kfac_part::bias_alone) &&
+             (b.positions == 1 || reduces)) {
     b.kind = block_kind::dense;
   } else if (b.positions == 1) {
     b.kind = block_kind::kronecker;
@@ -84,6 +91,9 @@ inline std::string said(curvature_block const& b) {
   std::string s;
   if (b.kind == block_kind::dense) {
     s = formatted("dense, %zu x %zu", b.size, b.size);
+  } else if (b.kind == block_kind::kronecker_table) {
+    s = formatted("B %zu x %zu, diagonal of %zu frequencies, expand over %d positions", b.output_order, b.output_order,
+                  b.input_order, b.positions);
   } else {
     s = formatted("B %zu x %zu, A %zu x %zu", b.output_order, b.output_order, b.input_order, b.input_order);
     if (b.kind != block_kind::kronecker)

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include <kappa/algebra/low_rank.hpp>
@@ -117,7 +118,7 @@ class derivation {
   }
 
   /// The factors of a K-FAC that was derived, one pair per parameter, as views; with `separate_bias` a pair for each
-  /// weight and one for its bias, whose input factor is the number one.
+  /// weight and one for its bias, whose input factor is the number one. Of a table A is its diagonal, [1, V].
   template <quantity Q>
   requires detail::is_kfac<Q> std::vector<kfac_factors<T>> factors(Q const&)
   const {
@@ -130,14 +131,15 @@ class derivation {
       std::size_t p = 0;
       T const *a = nullptr, *b = nullptr;
       for (kfac_block const& block : blocks_of(Q::separate_bias)) {
-        auto const in = static_cast<std::size_t>(places::input_order(block.parameter));
+        auto const in = static_cast<std::size_t>(block.parameter.inputs + (block.parameter.bias ? 1 : 0));
+        std::size_t const rows = block.parameter.is_table() ? 1 : in;
         auto const out = static_cast<std::size_t>(block.parameter.outputs);
         if (block.part != kfac_part::bias_alone) {
           a = at.fixed + places::input_factors_of(Q::mode, Q::separate_bias) + places::input_factor[p];
           b = at.fixed + places::output_factors_of(index) + places::output_factor[p];
           ++p;
         }
-        all.push_back({block.parameter, {a, in, in}, {b, out, out}, block.part});
+        all.push_back({block.parameter, {a, rows, in}, {b, out, out}, block.part});
         a += in * in;  // a weight's is followed by its bias's
       }
     }
@@ -146,7 +148,8 @@ class derivation {
 
   /// The second moments Λ [out, in (+ 1)] of the vectors of an EKFAC that was derived, in bases of one's own: those of
   /// an earlier moment, for example. Row i of `left[p]` [out, out] and of `right[p]` [in (+ 1), in (+ 1)] is a basis
-  /// vector of parameter p. \throws shape_mismatch when a basis does not fit.
+  /// vector of parameter p; of a table E [V, d], Λ is [d, V] and `right[p]` has no rows, [0, V], which stands for the
+  /// natural basis. \throws shape_mismatch when a basis does not fit.
   template <quantity Q>
   requires detail::is_ekfac<Q> std::vector<matrix<T>> second_moments(Q const&, std::vector<matrix<T>> const& left,
                                                                      std::vector<matrix<T>> const& right)
@@ -160,8 +163,12 @@ class derivation {
       detail::require_length("the list of right bases", vectors.layers.size(), right.size());
       for (std::size_t p = 0; p < vectors.layers.size(); ++p) {
         auto const& l = vectors.layers[p];
-        auto const out = lapack::detail::order_of(left[p]), in = lapack::detail::order_of(right[p]);
+        auto const out = lapack::detail::order_of(left[p]), in = detail::basis_order(right[p]);
         detail::require_length("a basis vector of the left basis", l.outputs, out);
+        if (detail::is_natural(right[p]) != !l.uses.empty())
+          throw shape_mismatch(std::string("a right basis ") +
+                               (l.uses.empty() ? "with rows" : "without rows, [0, V],") + " was expected, one " +
+                               (l.uses.empty() ? "without" : "with") + " rows came");
         detail::require_length("a basis vector of the right basis", l.inputs + (l.bias ? 1 : 0), in);
       }
       return detail::second_moments_in(left, right, vectors, ekfac_scale<Q>());
@@ -221,7 +228,7 @@ class derivation {
   template <class Q>
   layer_vectors<T> ekfac_vectors() const {
     constexpr int source = places::streams.source_of(Q::source, Q::samples);
-    auto all = in_parameter_order(detail::kept_stream<T, Objective, R>(at, memory, source, {}, 0).view());
+    auto all = in_parameter_order(detail::kept_stream<T, Objective, R>(at, memory, source, {}, 0).view_for_kfac());
     if constexpr (Q::factors::separate_bias) all = detail::with_separate_biases(all);
     return all;
   }

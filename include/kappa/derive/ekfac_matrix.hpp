@@ -15,8 +15,9 @@
 namespace kappa::inline KAPPA_ARCH {
 
 /// EKFAC of a whole network: block diagonal in the flat parameter order, one block per dense parameter that acts on the
-/// rows of [W b], or one for its weight and one for its bias. `solve`, `factorise`, `log_det` and `inverse` of K + λ I
-/// throw singular_matrix naming the layer and the ratio of the block's largest to its smallest eigenvalue.
+/// rows of [W b], or one for its weight and one for its bias; a table's has the natural basis for its rows. `solve`,
+/// `factorise`, `log_det` and `inverse` of K + λ I throw singular_matrix naming the layer and the ratio of the block's
+/// largest to its smallest eigenvalue.
 template <real T>
 class ekfac_matrix : public block_diagonal<std::vector<embedded<kronecker_eigenbasis<T>>>> {
   using block = embedded<kronecker_eigenbasis<T>>;
@@ -87,6 +88,22 @@ matrix<T> second_moments(std::size_t n, std::size_t k, std::size_t r, std::size_
   return moments;
 }
 
+/// The same of a table in the basis `u` of B and the natural one of its rows.
+template <real T>
+matrix<T> second_moments_of_table(layer_vectors<T> const& vectors, layer_vector<T> const& table, matrix<T> const& u,
+                                  T factor) {
+  auto moments = zeros<T>(table.outputs, table.inputs);
+  each_column(vectors, table, [&](std::span<std::size_t const> rows, std::span<T const> t) {
+    auto const z = rotated(rows.size(), table.outputs, t.data(), u);
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      for (std::size_t o = 0; o < table.outputs; ++o) {
+        T const v = z[i * table.outputs + o];
+        moments(o, rows[i]) += factor * v * v;
+      }
+  });
+  return moments;
+}
+
 /// Λ of every layer, [Out, In], in the bases given: row i of `left[p]` and `right[p]` is a basis vector of layer p.
 template <real T>
 std::vector<matrix<T>> second_moments_in(std::vector<matrix<T>> const& left, std::vector<matrix<T>> const& right,
@@ -94,6 +111,10 @@ std::vector<matrix<T>> second_moments_in(std::vector<matrix<T>> const& left, std
   std::vector<matrix<T>> all;
   for (std::size_t p = 0; p < vectors.layers.size(); ++p) {
     auto const& layer = vectors.layers[p];
+    if (!layer.uses.empty()) {
+      all.push_back(second_moments_of_table(vectors, layer, left[p], factor));
+      continue;
+    }
     auto const n = vectors.samples, k = vectors.per_sample, r = layer.positions;
     auto const a = rotated(n * r, layer.inputs, layer.a, right[p]);
     auto const s = rotated(n * k * r, layer.outputs, layer.s, left[p]);
@@ -128,7 +149,8 @@ ekfac_matrix<T> ekfac_from(std::vector<kfac_factors<T>> const& factors, layer_ve
     check_finite((title + ": the factor A").c_str(), factors[p].inputs.elements());
     check_finite((title + ": the factor B").c_str(), factors[p].outputs.elements());
     try {
-      right.push_back(lapack::symmetric_eigen(factors[p].inputs.copy()).vectors);
+      right.push_back(factors[p].parameter.is_table() ? natural_basis<T>(factors[p].inputs.columns)
+                                                      : lapack::symmetric_eigen(factors[p].inputs.copy()).vectors);
       left.push_back(lapack::symmetric_eigen(factors[p].outputs.copy()).vectors);
     } catch (not_converged const& e) {
       throw not_converged(title + ": " + e.what());

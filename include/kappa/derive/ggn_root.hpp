@@ -14,6 +14,7 @@
 #include <vector>
 
 #include <kappa/derive/context.hpp>
+#include <kappa/derive/forward.hpp>
 #include <kappa/derive/layer_vectors.hpp>
 #include <kappa/derive/step.hpp>
 #include <kappa/kernels/factors.hpp>
@@ -103,7 +104,46 @@ class kept_stream {
     return all;
   }
 
+  /// The same for K-FAC, which sees a table by the rows that are read, one use after the other.
+  layer_vectors<T> view_for_kfac() const {
+    layer_vectors<T> all{samples(), per_sample(), {}};
+    each([&]<parameter_signature W>(std::size_t row, T const* a, T const* s) {
+      all.layers.push_back({static_cast<std::size_t>(W.inputs), static_cast<std::size_t>(W.outputs),
+                            static_cast<std::size_t>(W.positions), W.bias, row, a, s});
+    });
+    if constexpr (std::ranges::any_of(network::parameters, &parameter::is_table))
+      [&]<unsigned... I>(std::integer_sequence<unsigned, I...>) { (add_use<I>(all), ...); }
+    (std::make_integer_sequence<unsigned, steps<Objective, R>::count>());
+    return all;
+  }
+
  private:
+  template <unsigned Node>
+  void add_use(layer_vectors<T>& all) const {
+    constexpr signature s = steps<Objective, R>::signatures[Node];
+    if constexpr (s.row > 0) {
+      constexpr operands o = steps<Objective, R>::places[Node];
+      auto const row = first_row[static_cast<std::size_t>(o.parameter)];
+      auto const layer = std::ranges::find(all.layers, row, &layer_vector<T>::first_row);
+      if (layer == all.layers.end()) return;
+      if (layer->uses.empty())
+        *layer = {static_cast<std::size_t>(s.own / s.row), static_cast<std::size_t>(s.row), 0, false, row};
+      constexpr auto positions = static_cast<std::size_t>(s.positions);
+      constexpr auto row_at = s.layer->template functions<T>().row_at;
+      table_use<T> use{positions,
+                       {},
+                       at.at(o.adjoint) + static_cast<std::size_t>(which.first) * at.samples * positions *
+                                              static_cast<std::size_t>(s.row)};
+      for (std::size_t n = 0; n < at.samples; ++n) {
+        site<T> here = site_of<T, s>(at, o, n);
+        here.side.mask = nullptr;  // vectors at padding are zero
+        for (std::size_t r = 0; r < positions; ++r)
+          use.rows.push_back(row_at(here, at.value(o.a_value) + n * positions, static_cast<int>(r)));
+      }
+      layer->uses.push_back(std::move(use));
+    }
+  }
+
   static constexpr std::size_t none = static_cast<std::size_t>(-1);
   template <parameter_signature W>
   static constexpr std::size_t weight = static_cast<std::size_t>(W.inputs) * static_cast<std::size_t>(W.outputs);
@@ -143,6 +183,10 @@ class kept_stream {
           constexpr parameter_plan where = all::plan.parameters[p];
           if constexpr (o.completes) {
             constexpr parameter_signature w = all::parameter_of(p);
+            if constexpr (w.row > 0 && !R.whole_tables()) {  // there are no vectors of the whole table
+              f.template operator()<w>(p, nullptr, nullptr);
+              return;
+            }
             T const* const a = w.packed ? at.at(where.inputs) : at.value(o.inputs);
             T const* const s = at.at(w.packed ? where.adjoints : o.vectors) +
                                static_cast<std::size_t>(which.first) * at.samples *

@@ -39,7 +39,7 @@ class kfac_accumulator {
       parameter const& w = all[p].parameter;
       auto const in = static_cast<std::size_t>(w.inputs + (w.bias ? 1 : 0));
       auto const out = static_cast<std::size_t>(w.outputs);
-      total.layers.push_back({titles[p], zeros<double>(in, in), zeros<double>(out, out)});
+      total.layers.push_back({titles[p], zeros<double>(w.is_table() ? 1 : in, in), zeros<double>(out, out)});
     }
   }
 
@@ -95,18 +95,27 @@ class kfac_accumulator {
     quantity.seed += total.batches + 1;
     return quantity;
   }
-  // What the input factor of a parameter is a mean over (quadratic.hpp, ragged_input_factor).
+  // What the input factor of a parameter is a mean over (quadratic.hpp, ragged_input_factor and add_reads).
   static double weight_of(std::size_t p, std::size_t samples, std::span<unsigned char const> mask) {
     using network = typename Objective::network;
     sharing_of const how = sharing<network>[p];
+    auto const valid_of = [&](std::size_t n) {
+      constexpr auto positions = static_cast<std::size_t>(network::mask_positions);
+      double valid = mask.empty() ? static_cast<double>(positions) : 0;
+      for (std::size_t r = 0; r < positions && !mask.empty(); ++r) valid += mask[n * positions + r] != 0 ? 1 : 0;
+      return valid;
+    };
+    double total_weight = 0;
+    if (network::parameters[p].is_table()) {  // whatever the mode, the positions that are counted
+      parameter_plan const& plan = workspace<Objective, T, asked>::places::plan.parameters[p];
+      for (std::size_t n = 0; n < samples; ++n) total_weight += plan.reads + plan.ragged_uses * valid_of(n);
+      return total_weight;
+    }
     bool const reduces = workspace<Objective, T, asked>::places::plan.parameters[p].positions > 1 &&
                          (asked::mode == kfac_mode::reduce || (asked::mode == kfac_mode::automatic && how.aggregated));
     if (!how.ragged || (reduces && !how.sums)) return static_cast<double>(samples);
-    constexpr auto positions = static_cast<std::size_t>(network::mask_positions);
-    double total_weight = 0;
     for (std::size_t n = 0; n < samples; ++n) {
-      double valid = mask.empty() ? static_cast<double>(positions) : 0;
-      for (std::size_t r = 0; r < positions && !mask.empty(); ++r) valid += mask[n * positions + r] != 0 ? 1 : 0;
+      double const valid = valid_of(n);
       total_weight += reduces ? valid * valid : valid;
     }
     return total_weight;
@@ -146,7 +155,7 @@ class ekfac_accumulator {
     for (auto const& block : factors.blocks()) {
       left.push_back(block.block().left().basis().vectors);
       right.push_back(block.block().right().basis().vectors);
-      sums.push_back(zeros<double>(left.back().shape(0), right.back().shape(0)));
+      sums.push_back(zeros<double>(left.back().shape(0), detail::basis_order(right.back())));
     }
   }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <limits>
 #include <memory>
@@ -22,7 +23,8 @@ enum class kfac_part {
   bias_alone     ///< b, as a weight [out, 1] whose input is one
 };
 
-/// Whose a K-FAC block is: the parameter that it would be, were it a layer by itself.
+/// Whose a K-FAC block is: the parameter that it would be, were it a layer by itself. A table E [V, d] is a weight
+/// [d, V], Eᵀ, whose inputs are the unit vectors of the rows read.
 struct kfac_block {
   kappa::parameter parameter;
   kfac_part part = kfac_part::whole;
@@ -32,7 +34,8 @@ struct kfac_block {
 template <real T>
 struct kfac_factors {
   kappa::parameter parameter;
-  matrix_view<T> inputs;   ///< A, [in (+1), in (+1)]: the mean of a aᵀ, a in homogeneous coordinates
+  matrix_view<T> inputs;   ///< A, [in (+1), in (+1)]: the mean of a aᵀ, a in homogeneous coordinates; of a table only
+                           ///< its diagonal, [1, V], how often each row is read
   matrix_view<T> outputs;  ///< B, [out, out]: the sum of g gᵀ, carrying ρ
   kfac_part part = kfac_part::whole;
 };
@@ -42,6 +45,12 @@ namespace detail {
 inline std::vector<std::size_t> order_in_rows(parameter const& w) {
   auto const inputs = static_cast<std::size_t>(w.inputs), outputs = static_cast<std::size_t>(w.outputs);
   std::vector<std::size_t> order;
+  if (w.is_table()) {  // Eᵀ, row by row
+    order.reserve(inputs * outputs);
+    for (std::size_t o = 0; o < outputs; ++o)
+      for (std::size_t i = 0; i < inputs; ++i) order.push_back(i * outputs + o);
+    return order;
+  }
   for (std::size_t o = 0; o < outputs; ++o) {
     for (std::size_t i = 0; i < inputs; ++i) order.push_back(o * inputs + i);
     if (w.bias) order.push_back(outputs * inputs + o);
@@ -54,6 +63,13 @@ template <class Parameters>
 std::vector<kfac_block> kfac_blocks(Parameters const& all, bool biases_apart) {
   std::vector<kfac_block> blocks;
   for (parameter const& p : all) {
+    if (p.is_table()) {
+      parameter table = p;
+      table.outputs = p.row;
+      table.inputs = p.outputs / p.row;
+      blocks.push_back({table, kfac_part::whole});
+      continue;
+    }
     if (!biases_apart || !p.bias) {
       blocks.push_back({p, kfac_part::whole});
       continue;
@@ -73,7 +89,8 @@ inline std::string title_of(parameter const& w, std::size_t index) {
   std::string name = w.name.empty() ? "" : " \"" + std::string(w.name.s) + "\"";
   if (!name.empty() && w.name.copy >= 0) name += " of copy " + std::to_string(w.name.copy);
   return "layer " + std::to_string(index) + name + " (" + (w.layer == nullptr ? "dense" : w.layer->name) + ", " +
-         std::to_string(w.outputs) + " x " + std::to_string(w.inputs) + ")";
+         std::to_string(w.is_table() ? w.size() / w.row : w.outputs) + " x " +
+         std::to_string(w.is_table() ? w.row : w.inputs) + ")";
 }
 
 /// What the user would call each of some blocks, in their order.
@@ -90,11 +107,11 @@ std::vector<std::string> titles_of(Blocks const& blocks) {
   return all;
 }
 
-/// The condition number of a matrix with these eigenvalues, descending; infinite when rounding hides the smallest.
+/// The condition number of a matrix with these eigenvalues; infinite when rounding hides the smallest.
 template <real T>
 double condition_of(std::span<double const> values) {
   if (values.empty()) return 1;
-  double const largest = values.front(), smallest = values.back();
+  double const largest = std::ranges::max(values), smallest = std::ranges::min(values);
   double const resolution =
       static_cast<double>(std::numeric_limits<T>::epsilon()) * static_cast<double>(values.size()) * largest;
   return smallest > resolution ? largest / smallest : std::numeric_limits<double>::infinity();
@@ -128,7 +145,8 @@ auto factorise_titled(std::vector<Block> const& blocks, std::vector<std::string>
 
 /// K-FAC of a whole network: block diagonal in the flat parameter order, one block B ⊗ A per dense parameter, or one
 /// for its weight and one for its bias. Where a block has both it acts on the rows of [W b], gathered from the flat
-/// vector. Owns copies of the factors, decomposes them in double at the first operation that needs it, and only once.
+/// vector. A table has one as well, whose A is diagonal: B [d, d] and V numbers. Owns copies of the factors, decomposes
+/// them in double at the first operation that needs it, and only once.
 ///
 /// `solve`, `factorise`, `log_det` and `inverse` of K + λ I throw singular_matrix when a block is not positive definite
 /// and not_converged when a decomposition fails. Both name the layer, the first also both factors' condition numbers.
@@ -162,9 +180,15 @@ class kfac_matrix : public block_diagonal<std::vector<embedded<kronecker<T>>>> {
       check_finite((title + ": the factor B").c_str(), f.outputs.elements());
       auto order = detail::order_in_rows(f.parameter);
       auto const size = order.size();
-      blocks.emplace_back(kronecker<T>(f.outputs.copy(), f.inputs.copy()), std::move(order), size);
+      blocks.emplace_back(product_of(f), std::move(order), size);
     }
     return blocks;
+  }
+  static kronecker<T> product_of(kfac_factors<T> const& f) {
+    if (!f.parameter.is_table() || f.inputs.rows != 1) return {f.outputs.copy(), f.inputs.copy()};
+    auto diagonal = zeros<T>(f.inputs.columns);
+    std::ranges::copy(f.inputs.elements(), diagonal.data());
+    return {symmetric<T>(f.outputs.copy()), diagonal_matrix<T>(std::move(diagonal))};
   }
 
   std::shared_ptr<std::vector<std::string> const> titles;

@@ -15,9 +15,9 @@ namespace kappa::inline KAPPA_ARCH {
 /// and Σ g gᵀ with the vectors of the loss itself, ρ = 1.
 struct kfac_layer_sums {
   std::string title;       ///< the layer in a sentence
-  matrix<double> inputs;   ///< A times `weight`, [in (+ 1), in (+ 1)]
+  matrix<double> inputs;   ///< A times `weight`, [in (+ 1), in (+ 1)]; of a table its diagonal, [1, V]
   matrix<double> outputs;  ///< B / ρ, [out, out]
-  double weight = 0;       ///< what A is a mean over: N; with padding Σ R_n valid positions, or Σ R_n²
+  double weight = 0;  ///< what A is a mean over: N; with padding, or of a table, Σ R_n valid positions, or Σ R_n²
 };
 
 /// Sums over `samples` samples, in double: a commutative monoid under `merge`.
@@ -39,8 +39,9 @@ inline void check_same_sums(kfac_sums const& x, kfac_sums const& y) {
     throw shape_mismatch("K-FAC sums of " + std::to_string(x.layers.size()) + " layers were expected, " +
                          std::to_string(y.layers.size()) + " came");
   auto const said = [](kfac_layer_sums const& l) {
-    return l.title + ", factors of order " + std::to_string(l.inputs.shape(0)) + " and " +
-           std::to_string(l.outputs.shape(0));
+    bool const diagonal = l.inputs.shape(0) != l.inputs.shape(1);
+    return l.title + ", factors of order " + std::to_string(l.inputs.shape(1)) +
+           (diagonal ? ", diagonal, and " : " and ") + std::to_string(l.outputs.shape(0));
   };
   for (std::size_t p = 0; p < x.layers.size(); ++p)
     if (auto const expected = said(x.layers[p]), came = said(y.layers[p]); expected != came)

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -14,8 +15,17 @@
 
 namespace kappa::inline KAPPA_ARCH {
 
+/// One use of a table: the rows [N, R] that positions read, -1 for none, and the vectors s [N, K, R, outputs].
+template <real T>
+struct table_use {
+  std::size_t positions = 1;
+  std::vector<int> rows{};
+  T const* s = nullptr;
+};
+
 /// One layer [outputs, inputs]: a [N, R, inputs] and s [N, K, R, outputs]. Column (n, k) of the layer's matrix is
 /// T_nk = Σ_r s_nkr a_nrᵀ, with `bias` followed by Σ_r s_nkr. A bias alone has no inputs.
+/// Of a table, for K-FAC, a are the unit vectors of the rows read: its uses tell, and a and s are null.
 template <real T>
 struct layer_vector {
   std::size_t inputs = 0, outputs = 0, positions = 1;
@@ -23,6 +33,7 @@ struct layer_vector {
   std::size_t first_row = 0;  ///< of this layer among the rows of all
   T const* a = nullptr;
   T const* s = nullptr;
+  std::vector<table_use<T>> uses{};
 };
 
 /// The layers of one batch: a matrix [rows, N K] by its factors.
@@ -71,6 +82,38 @@ layer_vectors<T> with_separate_biases(layer_vectors<T> const& all) {
     apart.layers.push_back(layer);
   }
   return apart;
+}
+
+/// Calls visit(rows, t) for every column (n, k) of a table's matrix T_nk: `rows` are those that sample n reads, each
+/// once, and t [rows, outputs] are T_nk's columns of them; all others are zero.
+template <real T, class F>
+void each_column(layer_vectors<T> const& all, layer_vector<T> const& table, F&& visit) {
+  auto const out = table.outputs;
+  std::vector<std::size_t> rows, place(table.inputs);  // place: 1 + where a row is among those of the sample
+  std::vector<T> t;
+  for (std::size_t n = 0; n < all.samples; ++n) {
+    rows.clear();
+    for (auto const& use : table.uses)
+      for (std::size_t r = 0; r < use.positions; ++r) {
+        int const row = use.rows[n * use.positions + r];
+        if (row < 0 || place[static_cast<std::size_t>(row)] > 0) continue;
+        rows.push_back(static_cast<std::size_t>(row));
+        place[rows.back()] = rows.size();
+      }
+    for (std::size_t k = 0; k < all.per_sample; ++k) {
+      t.assign(rows.size() * out, T(0));
+      for (auto const& use : table.uses)
+        for (std::size_t r = 0; r < use.positions; ++r) {
+          int const row = use.rows[n * use.positions + r];
+          if (row < 0) continue;
+          T const* const s = use.s + ((n * all.per_sample + k) * use.positions + r) * out;
+          T* const to = t.data() + (place[static_cast<std::size_t>(row)] - 1) * out;
+          for (std::size_t o = 0; o < out; ++o) to[o] += s[o];
+        }
+      visit(std::span<std::size_t const>(rows), std::span<T const>(t));
+    }
+    for (std::size_t row : rows) place[row] = 0;
+  }
 }
 
 }  // namespace detail

@@ -46,19 +46,27 @@ struct layout {
   static constexpr std::size_t diagonal_of(int k) { return diagonal + static_cast<std::size_t>(k) * one(true); }
   static constexpr std::size_t input_factors = diagonal_of(R.diagonals);
 
-  static constexpr int input_order(parameter const& p) { return p.inputs + (p.bias ? 1 : 0); }
+  /// Orders of a parameter's K-FAC factors. Of a table's A only the diagonal is held.
+  static constexpr int input_order(parameter const& p) {
+    return p.is_table() ? p.outputs / p.row : p.inputs + (p.bias ? 1 : 0);
+  }
+  static constexpr int output_order(parameter const& p) { return p.is_table() ? p.row : p.outputs; }
+  static constexpr std::size_t input_rows(parameter const& p) {
+    return p.is_table() ? 1 : static_cast<std::size_t>(input_order(p));
+  }
   static constexpr std::size_t square(int n) { return static_cast<std::size_t>(n) * static_cast<std::size_t>(n); }
   /// Where parameter p's K-FAC factors begin among all factors of one kind; [parameters] is their total size.
   static constexpr auto input_factor = [] {
     std::array<std::size_t, parameters + 1> at{};
     for (std::size_t p = 0; p < parameters; ++p)
-      at[p + 1] = at[p] + detail::padded(square(input_order(network::parameters[p])));
+      at[p + 1] = at[p] + detail::padded(input_rows(network::parameters[p]) *
+                                         static_cast<std::size_t>(input_order(network::parameters[p])));
     return at;
   }();
   static constexpr auto output_factor = [] {
     std::array<std::size_t, parameters + 1> at{};
     for (std::size_t p = 0; p < parameters; ++p)
-      at[p + 1] = at[p] + detail::padded(square(network::parameters[p].outputs));
+      at[p + 1] = at[p] + detail::padded(square(output_order(network::parameters[p])));
     return at;
   }();
   /// Input factors depend on the mode and on whether biases are apart; then A_ww is followed by the bias's own, a one,

@@ -4,6 +4,7 @@
 /// vectors: what K-FAC's factors are measured against.
 
 #include <cstddef>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,10 +17,44 @@ namespace kappa::inline KAPPA_ARCH {
 
 namespace detail {
 
+/// Of a table, among the products B ⊗ A with A diagonal.
+template <real T>
+nearest_kronecker_result<T> nearest_of_table(layer_vectors<T> const& vectors, layer_vector<T> const& table, T factor,
+                                             nearest_kronecker_options const& o) {
+  std::size_t const out = table.outputs;
+  double const f = static_cast<double>(factor);
+  // visit(row, t [out]) for every row that a column has.
+  auto const each = [&](auto&& visit) {
+    each_column(vectors, table, [&](std::span<std::size_t const> rows, std::span<T const> t) {
+      for (std::size_t i = 0; i < rows.size(); ++i) visit(rows[i], t.data() + i * out);
+    });
+  };
+  return nearest_by_contractions<T, true>(
+      out, table.inputs,
+      [&](std::vector<double> const& a, std::vector<double>& b) {
+        std::ranges::fill(b, 0.0);
+        each([&](std::size_t row, T const* t) {
+          for (std::size_t x = 0; x < out; ++x)
+            for (std::size_t y = 0; y < out; ++y)
+              b[x * out + y] += f * a[row] * static_cast<double>(t[x]) * static_cast<double>(t[y]);
+        });
+      },
+      [&](std::vector<double> const& b, std::vector<double>& a) {
+        std::ranges::fill(a, 0.0);
+        each([&](std::size_t row, T const* t) {
+          for (std::size_t x = 0; x < out; ++x)
+            for (std::size_t y = 0; y < out; ++y)
+              a[row] += f * b[x * out + y] * static_cast<double>(t[x]) * static_cast<double>(t[y]);
+        });
+      },
+      o);
+}
+
 /// Of factor · Σ_nk vec(T_nk) vec(T_nk)ᵀ; one T_nk [out, in (+ 1)] at a time is formed, the block never.
 template <real T>
 nearest_kronecker_result<T> nearest_of_layer(layer_vectors<T> const& vectors, layer_vector<T> const& layer, T factor,
                                              nearest_kronecker_options const& o) {
+  if (!layer.uses.empty()) return nearest_of_table(vectors, layer, factor, o);
   std::size_t const in = layer.inputs + (layer.bias ? 1 : 0), out = layer.outputs, r = layer.positions;
   std::vector<double> t(out * in), half(out * in);
   auto const each = [&](auto&& visit) {
@@ -68,8 +103,10 @@ kfac_matrix<T> nearest_kfac_of(std::vector<kfac_block> const& blocks, layer_vect
       throw not_converged(titles_of(blocks)[p] + ": " + e.what());
     }
     auto const view = [](symmetric<T> const& m) { return matrix_view<T>{m.entries().data(), m.size(), m.size()}; };
-    factors.push_back(
-        {blocks[p].parameter, view(products.back().right()), view(products.back().left()), blocks[p].part});
+    kronecker_factor<T> const& a = products.back().right();
+    factors.push_back({blocks[p].parameter,
+                       a.is_diagonal() ? matrix_view<T>{a.diagonal_entries().data(), 1, a.size()} : view(a),
+                       view(products.back().left()), blocks[p].part});
   }
   return kfac_matrix<T>(factors);
 }

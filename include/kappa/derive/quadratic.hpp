@@ -7,6 +7,7 @@
 #include <array>
 
 #include <kappa/derive/context.hpp>
+#include <kappa/derive/forward.hpp>
 #include <kappa/derive/step.hpp>
 #include <kappa/kernels/factors.hpp>
 
@@ -81,14 +82,95 @@ struct quadratic {
                    c.gram + places::gram_of(i, c.capacity) + group * (n * k) * (n * k), c.scratch, threads(),
                    !places::writes_gram(i, static_cast<int>(parameter)));
     }
-    for_modes<W>(c, parameter, a);
+    if constexpr (W.row == 0) {
+      for_modes<W>(c, parameter, a);
+      [&]<std::size_t... Index>(std::index_sequence<Index...>) {
+        (output_factor<W, static_cast<int>(Index)>(c, parameter, stream), ...);
+      }
+      (std::make_index_sequence<static_cast<std::size_t>(R.kfacs)>());
+    }
+  }
+
+  /// Adds one use of a table to its K-FAC factors, which are those of a dense layer without bias whose inputs are the
+  /// unit vectors of the rows read, each position counted like a sample, in every mode: A = 1/(Σ R_n) diag(how often
+  /// each row is read), of which the diagonal is held, and B = Σ g gᵀ. Vectors at padding, which reads nothing, are set
+  /// to zero.
+  template <signature S>
+  static void add_reads(context<T> const& c, operands const& o, parameter_plan const& p) {
+    constexpr std::size_t positions = static_cast<std::size_t>(S.positions), row = static_cast<std::size_t>(S.row);
+    constexpr std::size_t rows = static_cast<std::size_t>(S.own) / row;
+    constexpr auto row_at = S.layer->template functions<T>().row_at;
+    T* const vectors = c.at(o.adjoint);
+    T* counts = nullptr;
+    over_input_factors(c, o.parameter, [&](T* to) { counts = counts == nullptr ? to : counts; });
+    if (o.begins) std::fill_n(counts, rows, T(0));
+    for (std::size_t n = 0; n < c.samples; ++n) {
+      site<T> const here = site_of<T, S>(c, o, n);
+      T const* const x = c.value(o.a_value) + n * positions;
+      for (std::size_t r = 0; r < positions; ++r) {
+        if (int const read = row_at(here, x, static_cast<int>(r)); read >= 0) counts[read] += 1;
+        if (here.side.mask == nullptr || here.side.mask[r] != 0) continue;
+        for (int s = 0; s < streams.count; ++s) {
+          auto const k_of_s = static_cast<std::size_t>(streams.at[s].columns);
+          std::size_t const first = static_cast<std::size_t>(streams.at[s].first) * c.samples + n * k_of_s;
+          for (std::size_t k = first; k < first + k_of_s; ++k)
+            std::fill_n(vectors + (k * positions + r) * row, row, T(0));
+        }
+      }
+    }
+    if (o.completes) {
+      std::size_t total = c.samples * static_cast<std::size_t>(p.reads);
+      for (std::size_t n = 0; n < c.samples && p.ragged_uses > 0; ++n) {
+        unsigned char const* const mask = c.side_of(n).mask;
+        for (std::size_t r = 0; r < c.side_positions; ++r)
+          if (mask == nullptr || mask[r] != 0) total += static_cast<std::size_t>(p.ragged_uses);
+      }
+      T const factor = static_cast<T>(total > 0 ? 1 / static_cast<double>(total) : 0);
+      for (std::size_t v = 0; v < rows; ++v) counts[v] *= factor;
+      over_input_factors(c, o.parameter, [&](T* to) {
+        if (to != counts) std::copy_n(counts, rows, to);
+      });
+    }
     [&]<std::size_t... Index>(std::index_sequence<Index...>) {
-      (output_factor<W, static_cast<int>(Index)>(c, parameter, stream), ...);
+      (add_output_factor<S, static_cast<int>(Index)>(c, o), ...);
     }
     (std::make_index_sequence<static_cast<std::size_t>(R.kfacs)>());
   }
 
  private:
+  /// f(where a parameter's input factor lies) for every kind that is asked for.
+  template <class F>
+  static void over_input_factors(context<T> const& c, int parameter, F&& f) {
+    for (kfac_mode mode : {kfac_mode::expand, kfac_mode::reduce, kfac_mode::automatic})
+      for (bool apart : {false, true})
+        if (places::asked.any_kfac(mode, apart))
+          f(c.fixed + places::input_factors_of(mode, apart) +
+            places::input_factor[static_cast<std::size_t>(parameter)]);
+  }
+
+  /// B of one use of a table, added to that of the uses before.
+  template <signature S, int K>
+  static void add_output_factor(context<T> const& c, operands const& o) {
+    constexpr kfac_request k = R.kfac[K];
+    constexpr auto row = static_cast<std::size_t>(S.row), positions = static_cast<std::size_t>(S.positions);
+    T* const to = c.fixed + places::output_factors_of(K) + places::output_factor[static_cast<std::size_t>(o.parameter)];
+    if constexpr (k.source == curvature_source::forward_only) {
+      identity(row, to);
+    } else {
+      constexpr stream from = streams.at[streams.source_of(k)];
+      std::size_t const vectors = c.samples * positions;
+      kernels::second_moment<T, S.row>(vectors * static_cast<std::size_t>(from.columns),
+                                       c.at(o.adjoint) + static_cast<std::size_t>(from.first) * vectors * row,
+                                       k.source == curvature_source::empirical ? static_cast<T>(1 / c.scale) : T(1), to,
+                                       false, !o.begins);
+    }
+  }
+
+  static void identity(std::size_t order, T* to) {
+    std::fill_n(to, order * order, T(0));
+    for (std::size_t i = 0; i < order; ++i) to[i * (order + 1)] = 1;
+  }
+
   static constexpr bool reduces(kfac_mode m, parameter_signature const& w) {
     return w.positions > 1 && (m == kfac_mode::reduce || (m == kfac_mode::automatic && w.aggregated));
   }
@@ -191,9 +273,7 @@ struct quadratic {
     constexpr kfac_request k = R.kfac[K];
     T* const to = c.fixed + places::output_factors_of(K) + places::output_factor[parameter];
     if constexpr (k.source == curvature_source::forward_only) {
-      constexpr auto out = static_cast<std::size_t>(W.outputs);
-      std::fill_n(to, out * out, T(0));
-      for (std::size_t o = 0; o < out; ++o) to[o * (out + 1)] = 1;
+      identity(static_cast<std::size_t>(W.outputs), to);
     } else {
       constexpr int source = streams.source_of(k);
       constexpr auto positions = static_cast<std::size_t>(W.positions);

@@ -44,7 +44,10 @@ struct runner {
     using q = quadratic<T, Objective, R>;
     auto const p = static_cast<std::size_t>(o.parameter);
     auto const offset = static_cast<std::size_t>(o.offset);
-    if constexpr (W.packed) {
+    if constexpr (W.row > 0 && R.kfacs > 0) q::template add_reads<S>(c, o, plan.parameters[p]);
+    if constexpr (!S.whole) {
+      return;
+    } else if constexpr (W.packed) {
       q::template pack<S, W>(c, o, plan.parameters[p]);
       if (o.completes)
         q::template accumulate<W>(c, p, offset, c.at(plan.parameters[p].inputs), c.at(plan.parameters[p].adjoints));
@@ -160,6 +163,7 @@ struct runner {
       return layer_scratch(s, threads);
     } else {
       constexpr parameter_signature w = all::parameter_of(static_cast<unsigned>(network::nodes[I].parameter));
+      if constexpr (!s.whole) return layer_scratch(s, threads);
       std::size_t most =
           std::max({product_of<T, w.inputs, w.outputs>::scratch_elements(threads), layer_scratch(s, threads),
                     static_cast<std::size_t>(threads) * backward<T, Objective, R>::template patches_scratch<s>()});

@@ -35,6 +35,8 @@ struct signature {
   shape in{}, out{};
   shape below{};             ///< of a dense that pulls through patches: what those are taken from
   int own = 0;               ///< parameters of a layer
+  int row = 0;               ///< of a layer whose parameter is a table: the length of a row
+  bool whole = true;         ///< the vectors of its own parameters are wanted: of a table not always
   int weight_positions = 0;  ///< R of this use of a parameter
   bool ragged = false;       ///< the operand's leading axis holds padding
   int numerator = 1;
@@ -59,7 +61,7 @@ struct operands {
   int parameter = -1;
   int offset = 0;    ///< of the weight in the flat parameters
   int position = 0;  ///< of this use among those of a tied weight
-  bool completes = false;
+  bool begins = false, completes = false;
   int inputs = 0;         ///< of the linear part whose weight is the parameter
   int vectors = 0;        ///< the streams at its output
   int below_adjoint = 0;  ///< of what a dense pulls through patches to
@@ -76,6 +78,7 @@ struct parameter_signature {
   bool aggregated = false;  ///< reduce where K-FAC chooses by itself
   bool ragged = false;      ///< K-FAC leaves padding out
   bool sums = false;        ///< its valid positions are summed
+  int row = 0;              ///< of a table: K-FAC takes the rows that are read, one use after the other
   constexpr bool operator==(parameter_signature const&) const = default;
 };
 
@@ -134,6 +137,8 @@ struct steps {
         s.out = x.out;
       }
       if (x.parameter >= 0) {
+        s.row = network::parameters[static_cast<unsigned>(x.parameter)].row;
+        s.whole = s.row == 0 || R.whole_tables();
         s.own = x.op == operation::layer ? network::parameters[static_cast<unsigned>(x.parameter)].outputs : 0;
         s.weight_positions = x.op == operation::layer ? 1 : x.out.positions();
       }
@@ -176,6 +181,7 @@ struct steps {
       o.parameter = x.parameter;
       if (x.parameter >= 0) o.offset = network::parameters[static_cast<unsigned>(x.parameter)].offset;
       o.position = p.position;
+      o.begins = p.begins;
       o.completes = p.completes;
       o.vectors = p.vectors;
       o.shift = p.through ? network::nodes[static_cast<unsigned>(x.a)].shift : x.shift;
@@ -191,10 +197,10 @@ struct steps {
     parameter_plan const& where = plan.parameters[p];
     sharing_of const how = sharing<network>[p];
     bool const ragged = R.kfacs > 0 && how.ragged;
-    return {w.inputs,     w.outputs,
-            w.bias,       where.positions,
-            where.packed, R.any_kfac(kfac_mode::automatic) && where.positions > 1 && how.aggregated,
-            ragged,       ragged && how.sums};
+    return {
+        w.inputs,        w.outputs,          w.bias,
+        where.positions, where.packed,       R.any_kfac(kfac_mode::automatic) && where.positions > 1 && how.aggregated,
+        ragged,          ragged && how.sums, w.row};
   }
 };
 

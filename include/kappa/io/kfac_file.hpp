@@ -1,8 +1,8 @@
 #pragma once
 /// \file
-/// Collected K-FAC sums on disk: a folder with one NPY file a factor and `manifest.json`, which says whose they are.
-/// From Python: `json.load`, then `numpy.load(entry["file"])`. Needs the Debian package nlohmann-json3-dev, so it is
-/// not part of <kappa/io.hpp>.
+/// Collected K-FAC sums on disk: a folder with one NPY file a factor (of a diagonal one its diagonal, [1, n]) and
+/// `manifest.json`, which says whose they are. From Python: `json.load`, then `numpy.load(entry["file"])`. Needs the
+/// Debian package nlohmann-json3-dev, so it is not part of <kappa/io.hpp>.
 
 #include <algorithm>
 #include <cmath>
@@ -89,7 +89,9 @@ inline void save_kfac_sums(std::filesystem::path const& folder, std::string_view
       auto const name = say("layer_", p, "_", factor, "_", crc, ".npy");
       write_npy<double>(folder / name, {m.shape(0), m.shape(1)}, elements(m));
       std::erase(stale, name);
-      return nlohmann::json{{"file", name}, {"order", m.shape(0)}, {"crc32", crc}};
+      nlohmann::json said{{"file", name}, {"order", m.shape(1)}, {"crc32", crc}};
+      if (m.shape(0) != m.shape(1)) said["diagonal"] = true;
+      return said;
     };
     manifest["layers"].push_back({{"title", layer.title},
                                   {"weight", layer.weight},
@@ -128,10 +130,11 @@ inline kfac_sums load_kfac_sums(std::filesystem::path const& folder, std::string
       auto const order = detail::json_field<std::size_t>(path, entry, "order");
       if (!detail::is_plain_name(name))
         throw format_error(say(path.string(), ": expected the name of a file in this folder, but it is '", name, "'"));
+      bool const diagonal = entry.contains("diagonal") && detail::json_field<bool>(path, entry, "diagonal");
       auto m = read_npy_matrix<double>(folder / name);
-      if (m.shape(0) != order || m.shape(1) != order)
-        throw format_error(say((folder / name).string(), ": expected a matrix of order ", order, ", but it is ",
-                               m.shape(0), " x ", m.shape(1)));
+      if (m.shape(0) != (diagonal ? 1 : order) || m.shape(1) != order)
+        throw format_error(say((folder / name).string(), ": expected ", diagonal ? "the diagonal of " : "",
+                               "a matrix of order ", order, ", but it is ", m.shape(0), " x ", m.shape(1)));
       auto const expected = detail::json_field<std::uint32_t>(path, entry, "crc32");
       if (auto const crc = detail::checksum<double>(elements(m)); crc != expected)
         throw format_error(

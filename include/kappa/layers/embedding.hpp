@@ -26,6 +26,7 @@ struct embedding_rule {
   }
   static constexpr shape output(shape const& in, layer_settings const& s) { return {2, {in.extent[0], s[1]}}; }
   static constexpr int parameters(shape const&, layer_settings const& s) { return s[0] * s[1]; }
+  static constexpr int row(shape const&, layer_settings const& s) { return s[1]; }
   static constexpr double initial_deviation(shape const&, layer_settings const&, int) { return 1; }
 
   /// The first position whose value is no token: what is refused before a batch is derived.
@@ -55,11 +56,15 @@ struct embedding_rule {
     std::fill_n(w, static_cast<std::size_t>(count) * own, T(0));
     for (int k = 0; k < count; ++k, w += own)
       for (int t = 0; t < s.in.extent[0]; ++t, g += d) {
-        int const row = valid(s, t) ? token(s, x, t) : -1;
+        int const row = row_at(s, x, t);
         if (row < 0) continue;
         T* const to = w + static_cast<std::size_t>(row) * d;
         for (std::size_t c = 0; c < d; ++c) to[c] += g[c];
       }
+  }
+  template <class T>
+  static int row_at(site<T> const& s, T const* x, int t) {
+    return valid(s, t) ? token(s, x, t) : -1;
   }
 
  private:
@@ -78,7 +83,7 @@ struct embedding_rule {
   static void look_up(site<T> const& s, T const* x, T const* table, T* y) {
     int const d = s.set[1];
     for (int t = 0; t < s.in.extent[0]; ++t, y += d) {
-      int const row = table != nullptr && valid(s, t) ? token(s, x, t) : -1;
+      int const row = table != nullptr ? row_at(s, x, t) : -1;
       if (row < 0) {
         std::fill_n(y, d, T(0));
       } else {
@@ -93,8 +98,9 @@ struct embedding_rule {
 /// `embedding<Vocabulary, Features>`: [T] -> [T, Features], y_t = E[x_t]; the inputs are token indices from 0, held in
 /// the scalar type. What the mask of a ragged value hides has a row of zeros. What else is no index is refused with the
 /// batch where the layer reads the network's input; behind other layers it has a row of zeros too.
-/// Parameters: the table E [Vocabulary, Features], row by row; they are drawn with deviation 1. Per-sample quantities
-/// hold the whole table, so it is meant for small vocabularies. Two embeddings of one name are one table:
+/// Parameters: the table E [Vocabulary, Features], row by row; they are drawn with deviation 1. Gradients, products and
+/// K-FAC cost the rows that are read; per-sample quantities and `ggn` hold the whole table for each sample and column,
+/// which is meant for small vocabularies. Two embeddings of one name are one table:
 /// `embedding<100, 16, "tokens">`.
 template <int Vocabulary, int Features, text Name = text{}>
 struct embedding_t : term_base<embedding_t<Vocabulary, Features, Name>> {

@@ -39,13 +39,13 @@ class kfac_layer {
         in(static_cast<std::size_t>(shape.inputs)),
         width(in + (shape.bias ? 1 : 0)),
         out(static_cast<std::size_t>(shape.outputs)),
-        a(zeros<T>(width, width)),
+        a(zeros<T>(shape.is_table() ? 1 : width, width)),
         b(zeros<T>(out, out)),
         moments(with_moments ? zeros<T>(out, width) : zeros<T>(0, 0)) {}
 
   std::size_t size() const { return out * width; }
   std::size_t offset() const { return static_cast<std::size_t>(shape.offset); }
-  kfac_factors<T> factors() const { return {shape, {a.data(), width, width}, {b.data(), out, out}, own.part}; }
+  kfac_factors<T> factors() const { return {shape, {a.data(), a.shape(0), width}, {b.data(), out, out}, own.part}; }
   kfac_block const& block() const { return own; }
   matrix<T> const& left_basis() const { return b_basis.vectors; }
   matrix<T> const& right_basis() const { return a_basis.vectors; }
@@ -70,7 +70,7 @@ class kfac_layer {
   /// \throws not_converged naming the layer.
   bases decompose() const {
     try {
-      bases both{symmetric<T>(a).basis(), symmetric<T>(b).basis()};
+      bases both{basis_of_inputs(), symmetric<T>(b).basis()};
       for (double& v : elements(both.first.values)) v = std::max(v, 0.0);
       for (double& v : elements(both.second.values)) v = std::max(v, 0.0);
       return both;
@@ -81,18 +81,19 @@ class kfac_layer {
   /// Takes new bases. The average of the second moments goes with them: to the diagonal, in the new bases, of the
   /// operator that it was in the old ones.
   void take(bases&& both) {
-    if (moments.size() > 0 && a_basis.vectors.size() > 0) {
+    if (moments.size() > 0 && b_basis.vectors.size() > 0) {
       auto const squares = [](matrix<T> const& fresh, matrix<T> const& old) {  // of the products of basis vectors
-        auto const n = fresh.shape(0);
+        auto const n = fresh.shape(0);                                         // none of the natural basis, which stays
         auto s = unset<T>(n, n);
-        lapack::gemm<T>(false, true, n, n, n, 1, fresh.data(), old.data(), 0, s.data());
+        if (n > 0) lapack::gemm<T>(false, true, n, n, n, 1, fresh.data(), old.data(), 0, s.data());
         for (T& v : elements(s)) v *= v;
         return s;
       };
       auto const s_a = squares(both.first.vectors, a_basis.vectors),
                  s_b = squares(both.second.vectors, b_basis.vectors);
-      auto half = unset<T>(out, width);
-      lapack::gemm<T>(false, true, out, width, width, 1, moments.data(), s_a.data(), 0, half.data());
+      auto half = moments;
+      if (!is_natural(a_basis.vectors))
+        lapack::gemm<T>(false, true, out, width, width, 1, moments.data(), s_a.data(), 0, half.data());
       lapack::gemm<T>(false, false, out, width, out, 1, s_b.data(), half.data(), 0, moments.data());
     }
     a_basis = std::move(both.first);
@@ -118,7 +119,7 @@ class kfac_layer {
     double const block_trace = moments.size() > 0 ? sum(moments) : sum(x) * sum(y);
     shift s;
     s.lambda = absolute + relative * block_trace / static_cast<double>(size());
-    double largest = x(0) * y(0), smallest = x(width - 1) * y(out - 1);
+    double largest = std::ranges::max(elements(x)) * y(0), smallest = std::ranges::min(elements(x)) * y(out - 1);
     if (moments.size() > 0) {
       auto const [low, high] = std::minmax_element(moments.data(), moments.data() + moments.size());
       smallest = static_cast<double>(*low);
@@ -143,6 +144,7 @@ class kfac_layer {
   void precondition(shift const& s, std::span<T const> g, std::span<T> u, T* x, T* half) const {
     T const* const from = g.data() + offset();
     T* const to = u.data() + offset();
+    if (shape.is_table()) return precondition_table(s, from, to, half);
     for (std::size_t o = 0; o < out; ++o) {  // the rows of [W b]
       std::copy_n(from + o * in, in, x + o * width);
       if (shape.bias) x[o * width + in] = from[out * in + o];
@@ -163,6 +165,22 @@ class kfac_layer {
   }
 
  private:
+  eigenbasis<T> basis_of_inputs() const {
+    if (!shape.is_table()) return symmetric<T>(a).basis();
+    auto diagonal = zeros<T>(width);
+    std::ranges::copy(elements(a), diagonal.data());
+    return kronecker_factor<T>(diagonal_matrix<T>(std::move(diagonal))).basis();
+  }
+  // The same for E [width, out], whose rows are what B acts on: 4 · width · out² flops.
+  void precondition_table(shift const& s, T const* from, T* to, T* half) const {
+    T const* const q_b = b_basis.vectors.data();
+    lapack::gemm<T>(false, true, width, out, out, 1, from, q_b, 0, half);
+    for (std::size_t i = 0; i < width; ++i)
+      for (std::size_t o = 0; o < out; ++o)
+        half[i * out + o] = static_cast<T>(static_cast<double>(half[i * out + o]) / damped_eigenvalue(s, o, i));
+    lapack::gemm<T>(false, false, width, out, out, 1, half, q_b, 0, to);
+  }
+
   double damped_eigenvalue(shift const& s, std::size_t o, std::size_t i) const {
     if (s.factored) {
       if (s.parts.zero) return s.parts.left * s.parts.right;

@@ -47,12 +47,16 @@ struct node_plan {
   bool passed = false;           ///< patches: that is done to them
   bool unreached = false;        ///< the output does not depend on it
   bool completes = false;        ///< with a parameter: the last use of it to be met going backward
+  bool begins = false;           ///< and the first
   int vectors = place_of::none;  ///< with a parameter: the vectors at its linear part's output, the streams one by one
 };
 
 /// What the program does for one parameter.
 struct parameter_plan {
   int positions = 0;              ///< R: shared positions of all its uses together
+  int reads = 0;                  ///< of a table: positions that read a row, of all its uses that have no padding
+  int ragged_uses = 0;            ///< of a table: those where the mask says which positions read one
+  bool met = false;               ///< has a use
   bool packed = false;            ///< several uses: inputs and adjoints are copied side by side
   int inputs = place_of::none;    ///< [N, R, in]
   int adjoints = place_of::none;  ///< the streams, each [N, K, R, out]
@@ -137,7 +141,8 @@ constexpr auto plan_of(request const& r, stream_set const& streams) {
     if (x.op == operation::activation && !plan[i].moves_nothing)
       keep(derivative_from_output(x.act->kind) ? value[i] : value[x.a],
            t + 1);  // a fused mask runs one node earlier or later
-    if (x.op == operation::layer && (!x.layer->linear || x.parameter >= 0)) keep(value[x.a], t);
+    if (x.op == operation::layer && (!x.layer->linear || x.parameter >= 0))
+      keep(value[x.a], r.ekfac && x.parameter >= 0 && parameters[x.parameter].is_table() ? end_time : t);
     if (x.op == operation::multiply) {
       keep(value[x.a], t);
       keep(value[x.b], t);
@@ -180,6 +185,10 @@ constexpr auto plan_of(request const& r, stream_set const& streams) {
   std::array<int, static_cast<unsigned>(n)> vectors_buffer{};
   int* const vectors = vectors_buffer.data();
   for (int i = 0; i < n; ++i) vectors[i] = place_of::none;
+  // A layer's own parameters have vectors beside those of its result; a table's only where all its rows are wanted.
+  auto const has_own_vectors = [&](node const& x) {
+    return x.op == operation::layer && (!parameters[x.parameter].is_table() || r.whole_tables());
+  };
   if (backward && plan[n - 1].active) {
     adjoint[n - 1] = buffers.push({streams.columns * at[n - 1].out.size(), loss_time, loss_time, 0});
     for (int i = n - 1; i > 0; --i) {
@@ -189,16 +198,20 @@ constexpr auto plan_of(request const& r, stream_set const& streams) {
       if (adjoint[i] < 0) {  // the output does not depend on this node: zero vectors, and nothing to pull
         plan[i].unreached = true;
         if (x.parameter >= 0) {
-          int const size = x.op == operation::dense ? x.out.size() : parameters[x.parameter].outputs;
-          adjoint[i] = vectors[i] = buffers.push({streams.columns * size, t, r.keeps_vectors() ? end_time : t, 0});
+          auto const zeros = [&](int size) {
+            return buffers.push({streams.columns * size, t, r.keeps_vectors() ? end_time : t, 0});
+          };
+          bool const own = has_own_vectors(x);
+          if (own) vectors[i] = zeros(parameters[x.parameter].outputs);
+          adjoint[i] = own && !parameters[x.parameter].is_table() ? vectors[i] : zeros(x.out.size());
+          if (!own) vectors[i] = adjoint[i];
         }
         continue;
       }
       keep(adjoint[i], t);
       if (x.parameter >= 0)
-        vectors[i] = x.op == operation::dense
-                         ? adjoint[i]
-                         : buffers.push({streams.columns * parameters[x.parameter].outputs, t, t, 0});
+        vectors[i] = has_own_vectors(x) ? buffers.push({streams.columns * parameters[x.parameter].outputs, t, t, 0})
+                                        : adjoint[i];
       if (x.op == operation::dense && at[x.a].op == operation::layer && at[x.a].layer->gathers && consumed[x.a] == 1 &&
           !hessian)
         plan[i].through = plan[x.a].passed = true;
@@ -239,6 +252,7 @@ constexpr auto plan_of(request const& r, stream_set const& streams) {
         }
       }
       if (x.parameter >= 0 && r.keeps_vectors()) keep(vectors[i], end_time);
+      if (x.parameter >= 0 && r.ekfac && parameters[x.parameter].is_table()) keep(adjoint[i], end_time);
     }
   }
 
@@ -248,12 +262,23 @@ constexpr auto plan_of(request const& r, stream_set const& streams) {
     packed_inputs.push(place_of::none);
     packed_adjoints.push(place_of::none);
   }
+  for (int i = n - 1; i > 0; --i) {
+    if (at[i].parameter < 0) continue;
+    parameter_plan& w = p.parameters[static_cast<unsigned>(at[i].parameter)];
+    plan[i].begins = !w.met;
+    w.met = true;
+  }
   for (int i = 0; i < n; ++i) {
     if (at[i].parameter < 0) continue;
     parameter_plan& w = p.parameters[static_cast<unsigned>(at[i].parameter)];
     plan[i].completes = w.positions == 0;  // the first use forward is the last one backward
     plan[i].position = w.positions;
     w.positions += at[i].op == operation::dense ? at[i].out.positions() : 1;
+    if (!parameters[at[i].parameter].is_table()) continue;
+    if (at[at[i].a].ragged)
+      ++w.ragged_uses;
+    else
+      w.reads += at[i].out.positions();
   }
   int ones = place_of::none;
   if (backward && r.quadratic())
@@ -264,7 +289,7 @@ constexpr auto plan_of(request const& r, stream_set const& streams) {
       if (at[i].parameter < 0) continue;
       parameter const& w = Network::parameters[static_cast<unsigned>(at[i].parameter)];
       parameter_plan& wp = p.parameters[static_cast<unsigned>(at[i].parameter)];
-      if (w.uses < 2) continue;
+      if (w.uses < 2 || (w.is_table() && !r.whole_tables())) continue;
       wp.packed = true;
       int const t = backward_time(i);
       if (plan[i].completes) {

@@ -253,8 +253,10 @@ struct per_sample_ggn_diagonal_t : quantity_tag {};
 inline constexpr per_sample_ggn_diagonal_t per_sample_ggn_diagonal{};
 
 /// K-FAC: one block B ⊗ A per dense parameter, in homogeneous coordinates when it has a bias; with `separate_bias` two
-/// blocks. Call it with a seed for sources that draw: `kfac<expand, monte_carlo<1>>(seed)`. Requests with the same
-/// number of draws share their draws, and the first one's seed.
+/// blocks. A table of which positions read rows, as an embedding's, is a dense layer over one-hot rows, expanded in
+/// every mode: A is the diagonal matrix of the rows' frequencies. Call it with a seed for sources that draw:
+/// `kfac<expand, monte_carlo<1>>(seed)`. Requests with the same number of draws share their draws, and the first one's
+/// seed.
 template <class Mode, class Source, class Bias = joint_bias_t>
 struct kfac_t : quantity_tag {
   std::uint64_t seed = 0;

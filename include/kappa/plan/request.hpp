@@ -87,6 +87,13 @@ struct request {
            kfacs > 0 || per_sample_gradient_operator;
   }
 
+  /// Whether some quantity wants the vectors of a table's elements, most of which are zero, sample by sample.
+  /// Gradients, products and K-FACs do not: they need no more than the rows that were read.
+  constexpr bool whole_tables() const {
+    return per_sample_gradient || per_sample_gradient_norms || gradient_variance || per_sample_ggn_diagonal ||
+           per_sample_gradient_operator || ggns > 0 || diagonals > 0;
+  }
+
   /// Whether it asks for nothing but what is linear in the whole batch's vectors: what is left where samples are
   /// coupled.
   constexpr bool whole_batch_only() const {

@@ -64,7 +64,7 @@ struct node {
   layer_settings set{};  ///< of a layer; of a concatenation the axis
   int numerator = 1;     ///< of `scale`
   int denominator = 1;
-  int shift = 0;  ///< of a layer: one more setting, in which equal layers may differ and share their code
+  int shift = 0;        ///< of a layer: one more setting, in which equal layers may differ and share their code
   label name{};         ///< of a named term
   bool ragged = false;  ///< the leading axis holds padding where the batch's mask says so
 
@@ -88,8 +88,11 @@ struct parameter {
   int uses = 0;  ///< nodes that share it
   label name{};
   layer_rule const* layer = nullptr;  ///< whose vector it is; null for a dense term's
+  /// Where all its uses are tables of rows of one length, of which a position of the operand reads one: that length.
+  int row = 0;
 
   constexpr bool operator==(parameter const&) const = default;
+  constexpr bool is_table() const { return row > 0; }
   constexpr int weight_size() const { return outputs * inputs; }
   constexpr int size() const { return outputs * (inputs + (bias ? 1 : 0)); }
 };

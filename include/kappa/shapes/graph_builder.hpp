@@ -69,7 +69,7 @@ struct graph_builder {
       shift = statistics_count;
       statistics_count += 2 * normalised;
     }
-    int const p = own > 0 ? weight(own, 1, false, scoped(name), rule) : -1;
+    int const p = own > 0 ? weight(own, 1, false, scoped(name), rule, rule->row(in, set)) : -1;
     return nodes.push({.op = operation::layer,
                        .a = x,
                        .parameter = p,
@@ -222,7 +222,7 @@ struct graph_builder {
     return nodes.count > 0 ? nodes.count - 1 : nodes.push({.op = operation::input, .out = {1, {1}}});
   }
 
-  constexpr int weight(int outputs, int inputs, bool bias, label name, layer_rule const* of = nullptr) {
+  constexpr int weight(int outputs, int inputs, bool bias, label name, layer_rule const* of = nullptr, int row = 0) {
     int found = -1;
     if (replay >= 0) {
       found = used[replay++];
@@ -231,7 +231,7 @@ struct graph_builder {
         if (named_scope[i] == scope && parameters[named[i]].name == name) found = named[i];
     }
     if (found < 0) {
-      found = parameters.push({outputs, inputs, bias, parameter_count, 0, name, of});
+      found = parameters.push({outputs, inputs, bias, parameter_count, 0, name, of, row});
       parameter_count += parameters[found].size();
       if (!name.empty()) {
         named.push(found);
@@ -243,6 +243,7 @@ struct graph_builder {
     if (p.outputs != outputs) fail(fault::tied_shapes_differ, p.outputs, outputs, at);
     if (p.inputs != inputs) fail(fault::tied_shapes_differ, p.inputs, inputs, at);
     if (p.bias != bias) fail(fault::tied_bias_differs, p.bias ? 1 : 0, bias ? 1 : 0, at);
+    if (p.row != row) p.row = 0;  // what reads it otherwise as well is no table
     ++p.uses;
     used.push(found);
     return found;
