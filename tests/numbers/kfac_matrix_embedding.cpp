@@ -1,6 +1,7 @@
 // K-FAC of an embedding, B and the diagonal of its frequencies: that of a dense layer without bias over one-hot rows,
 // the Gauss-Newton block of deep linear networks, tied tables, padding.
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <vector>
@@ -298,4 +299,28 @@ TEST_CASE("where no token comes twice in a sample, the block has the Gauss-Newto
   };
   CHECK(ratio({0, 1, 2, 9, 9, 3, 1, 0, 9, 9, 2, 3, 0, 9, 9, 1, 3, 2, 9, 9}) == Approx(1).epsilon(1e-12));
   CHECK(ratio({0, 1, 1, 9, 9, 3, 3, 0, 9, 9, 2, 2, 2, 9, 9, 1, 3, 2, 9, 9}) < 0.9);
+}
+
+namespace {
+
+// What it embeds comes to nothing: the output is of the tokens themselves.
+struct unread_net : network<input<length> | mark<"tokens"> | embedding<vocabulary, features> | act::tanh |
+                            recall<"tokens"> | dense<3>> {};
+
+}  // namespace
+
+TEST_CASE("a table without influence on the output has B = 0, and its frequencies all the same") {
+  using goal = objective<unread_net, cross_entropy>;
+  auto const theta = ref::random_theta<unread_net, double>(5);
+  batch<double> const words(tokens, labels);
+  auto const check_nothing = [&](auto const& q) {
+    auto const table = q.factors(kfac<expand>)[0];
+    CHECK(std::ranges::count(table.outputs.elements(), 0.0) == features * features);
+    CHECK(table.inputs(0, 1) == Approx(0.5).epsilon(1e-14));
+    CHECK(trace(q[ekfac<expand>].blocks().front()) == 0);
+    CHECK(trace(q[ekfac<expand>].blocks().back()) > 0);
+    CHECK(std::ranges::count(q[gradient].first(vocabulary * features), 0.0) == vocabulary * features);
+  };
+  check_nothing(derive<goal>(theta, words, gradient, kfac<expand>, ekfac<expand>));
+  check_nothing(derive<goal>(theta, words, gradient, per_sample_gradient_norms, kfac<expand>, ekfac<expand>));
 }
