@@ -6,10 +6,10 @@ int main() {
   auto const v = low_rank(zeros<double>(4, 2));
   auto const g = zeros<double>(4);
 #ifndef CORRECTED
-  auto const sum = v + kronecker(zeros<float>(2, 2), zeros<float>(2, 2));
-  return static_cast<int>(sum.size() + g.size());
+  auto const total = v + kronecker(zeros<float>(2, 2), zeros<float>(2, 2));
+  return static_cast<int>(total.size() + g.size());
 #else
-  auto const sum = v + kronecker(zeros<double>(2, 2), zeros<double>(2, 2));
-  return static_cast<int>(sum.size() + g.size());
+  auto const total = v + kronecker(zeros<double>(2, 2), zeros<double>(2, 2));
+  return static_cast<int>(total.size() + g.size());
 #endif
 }

@@ -3,10 +3,10 @@
 
 using namespace kappa;
 
-struct dropout {};  // does not derive from term_base
+struct own_dropout {};  // does not derive from term_base
 
 #ifndef CORRECTED
-struct net : network<input<64> | dropout{} | dense<10>> {};
+struct net : network<input<64> | own_dropout{} | dense<10>> {};
 #else
 struct net : network<input<64> | id | dense<10>> {};
 #endif
