@@ -11,12 +11,12 @@ namespace kappa::inline KAPPA_ARCH {
 namespace detail {
 
 /// A convolution of `outputs` channels; with groups, one of each group side by side.
-constexpr int emit_convolution(auto& g, int x, int outputs, window_options const& o) {
+constexpr int emit_convolution(auto& g, int x, int outputs, window_options const& o, char const* name) {
   window_geometry w = window_geometry::of(o, x >= 0 ? g.shape_of(x).rank : 3, 1);
   w.extra = o.groups;
   auto const of_group = [&](int group) {
     int const patches = g.layer(x, &layer_rule_of<patches_rule>, w.settings(), "", group);
-    return g.dense(patches, outputs / o.groups, o.bias, o.name.s, o.groups > 1 ? group : -1);
+    return g.dense(patches, outputs / o.groups, o.bias, name, o.groups > 1 ? group : -1);
   };
   if (o.groups <= 1) return of_group(0);
   if (outputs % o.groups != 0)
@@ -36,7 +36,8 @@ constexpr int emit_convolution(auto& g, int x, int outputs, window_options const
 template <int Out, window_option... Options>
 struct conv_t : term_base<conv_t<Out, Options...>> {
   static constexpr int emit(auto& g, int x) {
-    return detail::emit_convolution(g, x, Out, window_options_of<Options...>());
+    constexpr window_options const& o = window_options_of<Options...>;
+    return detail::emit_convolution(g, x, Out, o, o.name.s);
   }
 };
 
@@ -52,9 +53,9 @@ inline constexpr conv_t<Out, Options...> conv{};
 template <window_option... Options>
 struct depthwise_conv_t : term_base<depthwise_conv_t<Options...>> {
   static constexpr int emit(auto& g, int x) {
-    window_options o = window_options_of<Options...>();
+    window_options o = window_options_of<Options...>;
     o.groups = x >= 0 ? g.shape_of(x).features() : 1;
-    return detail::emit_convolution(g, x, o.groups, o);
+    return detail::emit_convolution(g, x, o.groups, o, window_options_of<Options...>.name.s);
   }
 };
 /// `depthwise_conv<3>`: every channel is convolved by itself, with a parameter [1, kernel height, kernel width] of its
@@ -65,7 +66,7 @@ inline constexpr depthwise_conv_t<Options...> depthwise_conv{};
 template <int Out, window_option... Options>
 struct transposed_conv_t : term_base<transposed_conv_t<Out, Options...>> {
   static constexpr int emit(auto& g, int x) {
-    constexpr window_options o = window_options_of<Options...>();
+    constexpr window_options const& o = window_options_of<Options...>;
     window_geometry w = window_geometry::of(o, x >= 0 ? g.shape_of(x).rank : 3, 1);
     x = g.dense(x, w.height * w.width * Out, false, o.name.s);
     x = g.layer(x, &layer_rule_of<detail::fold_rule>, w.settings());

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include <kappa/layers/sums.hpp>
 #include <kappa/layers/window.hpp>
 
 namespace kappa::inline KAPPA_ARCH {

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <iterator>
+#include <type_traits>
 
 #include <kappa/declare/layer_rule.hpp>
 #include <kappa/declare/term.hpp>
@@ -65,60 +67,94 @@ struct max_pool_rule {
   static constexpr shape output(shape const& in, layer_settings const& s) {
     return window_geometry::of(s).output(in, in.features());
   }
-  /// The positions of the largest, then they themselves. Positions are exact in float below 2^24.
+  /// The positions of the largest. They are exact in float below 2^24.
   static constexpr std::size_t scratch(shape const& in, layer_settings const& s) {
-    return 2 * static_cast<std::size_t>(output(in, s).size());
+    return static_cast<std::size_t>(output(in, s).size());
   }
 
   template <class T>
   static void apply(site<T> const& s, T const* x, T* y) {
-    search(s, x, y, s.scratch);
+    search(s, x, [=](int e, auto const& top, auto const&) { std::copy(std::begin(top), std::end(top), y + e); });
   }
   template <class T>
   static void push(site<T> const& s, T const* x, T const* dx, T* dy) {
-    search(s, x, dy, s.scratch);
-    int const channels = s.in.features();
-    for (int e = 0; e < s.out.size(); e += channels)
-      for (int c = 0; c < channels; ++c) dy[e + c] = dx != nullptr ? dx[element(s.scratch[e + c], channels, c)] : T(0);
+    std::fill_n(dy, s.out.size(), T(0));
+    if (dx == nullptr) return;
+    keep_places(s, x);
+    over_places(s, [&](int e, int from, T there) { take(true, s, e, there, dx + from, dy + e); });
   }
   template <class T>
   static void pull(site<T> const& s, T const* x, int count, T const* g, T* gx, bool adds) {
-    search(s, x, s.scratch + s.out.size(), s.scratch);
-    int const channels = s.in.features();
-    if (!adds) std::fill_n(gx, count * s.in.size(), T(0));
+    keep_places(s, x);
+    // Windows side by side meet every element once, which is then written whether it is the largest or not.
+    bool const writes = !adds && tiles(s.in, window_geometry::of(s.set));
+    if (!adds && !writes) std::fill_n(gx, count * s.in.size(), T(0));
     for (int k = 0; k < count; ++k, g += s.out.size(), gx += s.in.size())
-      for (int e = 0; e < s.out.size(); e += channels)
-        for (int c = 0; c < channels; ++c) gx[element(s.scratch[e + c], channels, c)] += g[e + c];
+      over_places(s, [&](int e, int to, T there) { take(!writes, s, e, there, g + e, gx + to); });
   }
 
  private:
-  template <class T>
-  static int element(T position, int channels, int c) {
-    return static_cast<int>(position) * channels + c;
+  /// Channels that are taken together, so that loops over them become vector instructions.
+  template <int Count>
+  using lanes = std::integral_constant<int, Count>;
+  template <class F>
+  static void in_lanes(int channels, F&& f) {
+    int c = 0;
+    for (; c + sum_lanes <= channels; c += sum_lanes) f(lanes<sum_lanes>{}, c);
+    for (; c < channels; ++c) f(lanes<1>{}, c);
   }
+  /// to = from, or += from, in those channels of window e whose largest is there; in the others to = 0, or nothing.
   template <class T>
-  static void search(site<T> const& s, T const* x, T* largest, T* place) {
+  static void take(bool adds, site<T> const& s, int e, T there, T const* from, T* to) {
+    T const* const place = s.scratch + e;
+    store(adds, s.in.features(), to, [=](int c) {
+      T const v = from[c];  // read whether it is taken or not: no branch, but vector instructions
+      return place[c] == there ? v : T(0);
+    });
+  }
+  /// Whether every element lies under one window.
+  static constexpr bool tiles(shape const& in, window_geometry const& w) {
+    return w.stride_height == w.height && w.stride_width == w.width && w.dilation_height == 1 &&
+           w.dilation_width == 1 && w.top + w.bottom + w.left + w.right == 0 && w.rows(in) % w.height == 0 &&
+           w.columns(in) % w.width == 0;
+  }
+  /// Calls f(first element of y, the largest, their positions) for some channels of every window.
+  template <class T, class F>
+  static void search(site<T> const& s, T const* x, F&& f) {
     window_geometry const w = window_geometry::of(s.set);
     int const channels = s.in.features();
     over_windows(w, s.out, [&](int number, int i, int j) {
-      T* const top = largest + number * channels;
-      T* const at = place + number * channels;
-      bool first = true;
-      over_window(w, s.in, i, j, [&](int position) {
-        T const* const here = x + position * channels;
-        T const there = static_cast<T>(position);
-        if (first) {
-          std::copy_n(here, channels, top);
-          std::fill_n(at, channels, there);
-        } else {
-          for (int c = 0; c < channels; ++c) {
-            bool const takes = here[c] > top[c] || here[c] != here[c];
-            top[c] = takes ? here[c] : top[c];
-            at[c] = takes ? there : at[c];
+      in_lanes(channels, [&]<int Lanes>(lanes<Lanes>, int c) {
+        T top[Lanes], place[Lanes];
+        bool first = true;
+        over_window(w, s.in, i, j, [&](int position) {
+          T const* const here = x + position * channels + c;
+          T const there = static_cast<T>(position);
+          for (int l = 0; l < Lanes; ++l) {
+            bool const takes = first || here[l] > top[l] || here[l] != here[l];
+            top[l] = takes ? here[l] : top[l];
+            place[l] = takes ? there : place[l];
           }
-        }
-        first = false;
+          first = false;
+        });
+        f(number * channels + c, top, place);
       });
+    });
+  }
+  template <class T>
+  static void keep_places(site<T> const& s, T const* x) {
+    search(s, x, [&](int e, auto const&, auto const& place) {
+      std::copy(std::begin(place), std::end(place), s.scratch + e);
+    });
+  }
+  /// Calls f(first element of y, of x, its position) for every position under every window.
+  template <class T, class F>
+  static void over_places(site<T> const& s, F&& f) {
+    window_geometry const w = window_geometry::of(s.set);
+    int const channels = s.in.features();
+    over_windows(w, s.out, [&](int number, int i, int j) {
+      over_window(w, s.in, i, j,
+                  [&](int position) { f(number * channels, position * channels, static_cast<T>(position)); });
     });
   }
 };
@@ -219,7 +255,7 @@ constexpr bool fits_pooling() {
 template <window_option... Options>
 struct max_pool_t : term_base<max_pool_t<Options...>> {
   static constexpr int emit(auto& g, int x) {
-    constexpr window_options o = window_options_of<Options...>();
+    constexpr window_options const& o = window_options_of<Options...>;
     auto const w = window_geometry::of(o, x >= 0 ? g.shape_of(x).rank : 3, 0);
     return g.layer(x, &layer_rule_of<detail::max_pool_rule>, w.settings());
   }
@@ -227,7 +263,7 @@ struct max_pool_t : term_base<max_pool_t<Options...>> {
 template <window_option... Options>
 struct average_pool_t : term_base<average_pool_t<Options...>> {
   static constexpr int emit(auto& g, int x) {
-    constexpr window_options o = window_options_of<Options...>();
+    constexpr window_options const& o = window_options_of<Options...>;
     auto w = window_geometry::of(o, x >= 0 ? g.shape_of(x).rank : 3, 0);
     w.extra = o.excludes_padding ? 1 : 0;
     return g.layer(x, &layer_rule_of<detail::average_pool_rule>, w.settings());

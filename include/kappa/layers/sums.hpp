@@ -2,7 +2,8 @@
 /// \file
 /// Loops over features that layers share.
 
-#include <cstddef>
+#include <cstring>
+#include <type_traits>
 
 #include <kappa/arch.hpp>
 
@@ -33,6 +34,25 @@ void store(bool adds, int n, T* __restrict to, F&& f) {
   } else {
     for (int i = 0; i < n; ++i) to[i] = f(i);
   }
+}
+
+/// to = from, for runs of a few elements, too short to call a function for: in pieces of constant length, of which the
+/// last one overlaps the one before.
+template <class T>
+void copy_run(int count, T const* from, T* to) {
+  auto const piece = [=]<int Length>(std::integral_constant<int, Length>, int at) {
+    std::memcpy(to + at, from + at, Length * sizeof(T));
+  };
+  auto const pieces = [=]<int Length>(std::integral_constant<int, Length> length) {
+    for (int at = 0; at + Length < count; at += Length) piece(length, at);
+    piece(length, count - Length);
+  };
+  if (count >= 8)
+    pieces(std::integral_constant<int, 8>{});
+  else if (count >= 4)
+    pieces(std::integral_constant<int, 4>{});
+  else
+    for (int i = 0; i < count; ++i) piece(std::integral_constant<int, 1>{}, i);
 }
 
 }  // namespace detail

@@ -95,12 +95,13 @@ struct window_options {
   }
 };
 
+/// An object, since a graph holds on to the name.
 template <window_option... Options>
-constexpr window_options window_options_of() {
+inline constexpr window_options window_options_of = [] {
   window_options all;
   (all.take(Options), ...);
   return all;
-}
+}();
 
 /// A window over the leading axes of [H, W, C], or over the first of [L, C], which is taken as [1, L, C]: the numbers a
 /// rule keeps in its settings.
