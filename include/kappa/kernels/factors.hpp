@@ -154,19 +154,24 @@ struct factors {
     });
   }
 
-  // Tiles that hold two numbers an entry: T and the running sum of its squares.
-  using pairs = panels<T, In>;
-  static constexpr int most = std::max(1, pairs::accumulators / 2 / pairs::per_panel);
-  static constexpr int count = ceil_div(Out, most);
-  static constexpr int tile_rows = ceil_div(Out, count);
-  static constexpr int last_rows = Out - (count - 1) * tile_rows;
+  // Tiles of T whose running sums of squares are added to once in R steps: over several positions these sums may leave
+  // the registers to the tile, at one position (`Both`) they share them.
+  using columns_of_squares = panels<T, In>;
+  template <bool Both>
+  struct square_tiles {
+    static constexpr int most =
+        std::max(1, columns_of_squares::accumulators / (Both ? 2 : 1) / columns_of_squares::per_panel);
+    static constexpr int count = ceil_div(Out, most);
+    static constexpr int rows = ceil_div(Out, count);
+    static constexpr int last_rows = Out - (count - 1) * rows;
 
-  // f(constant rows, first row) over the tiles of Out.
-  template <class F>
-  [[gnu::always_inline]] static void in_out_tiles(int first, int last, F&& f) {
-    for (int t = first; t < std::min(last, count - 1); ++t) f(constant<tile_rows>{}, t * tile_rows);
-    if (last == count) f(constant<last_rows>{}, (count - 1) * tile_rows);
-  }
+    // f(constant rows, first row) over the tiles of Out.
+    template <class F>
+    [[gnu::always_inline]] static void in_strips(int first, int last, F&& f) {
+      for (int t = first; t < std::min(last, count - 1); ++t) f(constant<rows>{}, t * rows);
+      if (last == count) f(constant<last_rows>{}, (count - 1) * rows);
+    }
+  };
 
   // Takes (Σ_k s²)ᵀ (a²) for a product of s and a.
   struct squared : plain_panels {
@@ -232,13 +237,15 @@ struct factors {
                       [[maybe_unused]] T const* mean, [[maybe_unused]] T factor, T* out) {
     // Samples whose inputs and columns fit a first-level cache together.
     std::size_t const block = std::max<std::size_t>(1, 32 * 1024 / (sizeof(T) * r * (In + k * Out)));
-    auto const work = n * k * r * In * static_cast<std::size_t>(tile_rows);
-    parallel_ranges(count, 1 + (std::size_t{1} << 20) / (work + 1), 1, [&](std::size_t first, std::size_t last) {
+    using tiles = square_tiles<Centred>;
+    using columns = columns_of_squares;
+    auto const work = n * k * r * In * static_cast<std::size_t>(tiles::rows);
+    parallel_ranges(tiles::count, 1 + (std::size_t{1} << 20) / (work + 1), 1, [&](std::size_t first, std::size_t last) {
       for (std::size_t begin = 0; begin < n; begin += block) {
         std::size_t const end = std::min(n, begin + block);
-        in_panels<pairs, T>(0, pairs::count, [&]<int V, int Tail>(constant<V>, constant<Tail>, int panel) {
-          std::size_t const column = static_cast<std::size_t>(panel) * pairs::panel_width;
-          in_out_tiles(static_cast<int>(first), static_cast<int>(last), [&]<int Rows>(constant<Rows>, int row) {
+        in_panels<columns, T>(0, columns::count, [&]<int V, int Tail>(constant<V>, constant<Tail>, int panel) {
+          std::size_t const column = static_cast<std::size_t>(panel) * columns::panel_width;
+          tiles::in_strips(static_cast<int>(first), static_cast<int>(last), [&]<int Rows>(constant<Rows>, int row) {
             std::size_t const at = static_cast<std::size_t>(row) * In + column;
             simd<T> total[Rows][V];
             begin_tile<Tail, T>(total, start::zero, nullptr, 0);

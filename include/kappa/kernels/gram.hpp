@@ -270,7 +270,7 @@ struct column_gram {
                                        : padded<T>(few * r) * In + padded<T>(few * k * r) * Out +
                                              static_cast<std::size_t>(threads) * per_thread(few, k, r).total();
     if (few == n) return pairs;
-    return std::max({pairs, nk * chunk_depth + padded<T>(nk) * chunk_depth, nk * Out + padded<T>(nk) * Out});
+    return std::max({pairs, (together * nk + padded<T>(nk)) * chunk_depth, nk * Out + padded<T>(nk) * Out});
   }
 
   /// G += <T_i, T_j>, or G = <T_i, T_j> unless `add`, for the entries on and below the diagonal of G [N K, N K], rows
@@ -305,6 +305,8 @@ struct column_gram {
   // Outputs whose columns are formed together, so that a chunk is long enough for a product.
   static constexpr std::size_t chunk = std::clamp(256 / In, 1, Out);
   static constexpr std::size_t chunk_depth = chunk * In;
+  // Chunks that are formed in one pass over all inputs and columns, which come from memory.
+  static constexpr std::size_t together = std::min<std::size_t>(4, (Out + chunk - 1) / chunk);
 
   // to [n', k, r] = from [n', r], each sample's elements repeated k times; a vector may be written beyond the end.
   static void spread_columns(std::size_t samples, std::size_t k, std::size_t r, T const* from, T* to) {
@@ -426,31 +428,47 @@ struct column_gram {
     });
   }
 
+  // One output's part of a sample's columns: Σ_r s_{kr} a_r for s [K, R], elements Out apart, and a [R, In]; rows of
+  // the result lie chunk_depth apart. Zeros, which pad the last chunk, where s is null.
+  static void form_columns(std::size_t k, std::size_t r, T const* a, T const* s, T* to) {
+    using p = panels<T, In>;
+    constexpr std::size_t most = panel_depth<T, p::per_panel>;  // positions taken at a time
+    in_row_tiles<p::rows>(k, [&]<int Rows>(constant<Rows>, std::size_t c) {
+      T strip[most * Rows];  // the tile's rows side by side: apart, they take a cache line for every element
+      for (std::size_t begin = 0; begin < r; begin += most) {
+        std::size_t const steps = s != nullptr ? std::min(most, r - begin) : 0;
+        for (std::size_t q = 0; q < steps; ++q)
+          for (std::size_t j = 0; j < Rows; ++j) strip[q * Rows + j] = s[((c + j) * r + begin + q) * Out];
+        in_panels<p, T>(0, p::count, [&]<int V, int Tail>(constant<V>, constant<Tail>, int panel) {
+          std::size_t const at = static_cast<std::size_t>(panel) * p::panel_width;
+          T* const out = to + c * chunk_depth + at;
+          simd<T> acc[Rows][V];
+          begin_tile<Tail, T>(acc, begin == 0 ? start::zero : start::present, out, chunk_depth);
+          multiply_tile<Tail, T>(acc, steps, strip, 1, Rows, a + begin * In + at, In);
+          end_tile<Tail, T>(acc, out, chunk_depth);
+        });
+      }
+    });
+  }
+
   static void add_by_columns(std::size_t n, std::size_t k, std::size_t r, T const* a, T const* s, bool bias, T* g,
                              T* scratch, int threads, bool add) {
-    using p = panels<T, In>;
     std::size_t const nk = n * k;
-    T* const columns = scratch;  // [N K, chunk, In]
-    T* const packed = scratch + nk * chunk_depth;
-    for (std::size_t first = 0; first < Out; first += chunk) {
-      std::size_t const outs = std::min(chunk, Out - first);
-      parallel_ranges(
-          n, 1 + (std::size_t{1} << 20) / (k * r * chunk_depth), 1, [&](std::size_t begin, std::size_t end) {
-            for (std::size_t i = begin; i < end; ++i)
-              for (std::size_t o = 0; o < chunk; ++o)
-                in_row_tiles<p::rows>(k, [&]<int Rows>(constant<Rows>, std::size_t c) {
-                  in_panels<p, T>(0, p::count, [&]<int V, int Tail>(constant<V>, constant<Tail>, int panel) {
-                    simd<T> acc[Rows][V];
-                    begin_tile<Tail, T>(acc, start::zero, nullptr, 0);
-                    std::size_t const at = static_cast<std::size_t>(panel) * p::panel_width;
-                    if (o < outs)  // else zeros, which pad the last chunk
-                      multiply_tile<Tail, T>(acc, r, s + (i * k + c) * r * Out + first + o, r * Out, Out,
-                                             a + i * r * In + at, In);
-                    end_tile<Tail, T>(acc, columns + (i * k + c) * chunk_depth + o * In + at, chunk_depth);
-                  });
-                });
-          });
-      detail::add_lower_gram<T, static_cast<int>(chunk_depth)>(nk, columns, g, packed, threads, add || first > 0);
+    std::size_t const size = nk * chunk_depth;
+    T* const columns = scratch;  // [together, N K, chunk, In]
+    T* const packed = scratch + together * size;
+    for (std::size_t first = 0; first < Out; first += together * chunk) {
+      std::size_t const chunks = std::min(together, (Out - first + chunk - 1) / chunk);
+      std::size_t const work = chunks * k * r * chunk_depth;
+      parallel_ranges(n, 1 + (std::size_t{1} << 20) / work, 1, [&](std::size_t begin, std::size_t end) {
+        for (std::size_t i = begin; i < end; ++i)
+          for (std::size_t e = 0; e < chunks * chunk; ++e)
+            form_columns(k, r, a + i * r * In, first + e < Out ? s + i * k * r * Out + first + e : nullptr,
+                         columns + e / chunk * size + i * k * chunk_depth + e % chunk * In);
+      });
+      for (std::size_t q = 0; q < chunks; ++q)
+        detail::add_lower_gram<T, static_cast<int>(chunk_depth)>(nk, columns + q * size, g, packed, threads,
+                                                                 add || first + q > 0);
     }
     if (bias) {
       T* const sums = scratch;  // [N K, Out]
