@@ -43,32 +43,54 @@ class ekfac_matrix : public block_diagonal<std::vector<embedded<kronecker_eigenb
 
 namespace detail {
 
-/// x [rows, D] into a basis of order D, or D + 1 when a one is to be appended to every row: x Uᵀ, [rows, order].
+/// Vectors of D elements into a basis of order D, or D + 1 when a one is to be appended to every vector.
+template <real T>
+class rotation {
+ public:
+  rotation(matrix<T> const& basis, std::size_t features) : inputs(features), outputs(basis.shape(0)) {
+    weights.reserve(outputs * inputs);
+    for (std::size_t i = 0; i < outputs; ++i) {
+      T const* const row = basis.data() + i * basis.shape(1);
+      weights.insert(weights.end(), row, row + inputs);
+      if (outputs != inputs) of_one.push_back(row[inputs]);
+    }
+  }
+  std::size_t order() const { return outputs; }
+  /// y [rows, order] = x Uᵀ for x [rows, D].
+  void operator()(std::size_t rows, T const* x, T* y) const {
+    if (!of_one.empty())
+      for (std::size_t n = 0; n < rows; ++n) std::copy(of_one.begin(), of_one.end(), y + n * outputs);
+    lapack::gemm(false, true, rows, outputs, inputs, T(1), x, weights.data(), T(of_one.empty() ? 0 : 1), y);
+  }
+
+ private:
+  std::size_t inputs, outputs;
+  std::vector<T> weights, of_one;
+};
+
+/// The same for all rows at once.
 template <real T>
 std::vector<T> rotated(std::size_t rows, std::size_t features, T const* x, matrix<T> const& u) {
-  auto const order = u.shape(0);
-  std::vector<T> y(rows * order);
-  if (order == features) {
-    lapack::gemm(false, true, rows, order, features, T(1), x, u.data(), T(0), y.data());
-  } else {
-    auto weights = zeros<T>(order, features);  // U without its last column, which every row sees once
-    for (std::size_t i = 0; i < order; ++i) {
-      std::copy_n(u.data() + i * order, features, weights.data() + i * features);
-      for (std::size_t n = 0; n < rows; ++n) y[n * order + i] = u(i, features);
-    }
-    lapack::gemm(false, true, rows, order, features, T(1), x, weights.data(), T(1), y.data());
-  }
+  rotation<T> const rotate(u, features);
+  std::vector<T> y(rows * rotate.order());
+  rotate(rows, x, y.data());
   return y;
 }
 
-/// Λ = factor Σ_{nk} (Σ_r s_nkr a_nrᵀ)², [Out, In], for vectors that are already in the bases.
+/// Λ = factor Σ_nk (U_B T_nk U_Aᵀ)², [Out, In], for T_nk = Σ_r s_nkr a_nrᵀ. Over several positions the columns of a few
+/// samples are rotated, then those of one sample formed by one product, as many together as stay in a cache.
 template <real T>
-matrix<T> second_moments(std::size_t n, std::size_t k, std::size_t r, std::size_t in, std::size_t out, T const* a,
-                         T const* s, T factor) {
+matrix<T> second_moments(layer_vectors<T> const& all, layer_vector<T> const& layer, matrix<T> const& left,
+                         matrix<T> const& right, T factor) {
+  std::size_t const n = all.samples, k = all.per_sample, r = layer.positions;
+  rotation<T> const of_inputs(right, layer.inputs), of_outputs(left, layer.outputs);
+  std::size_t const in = of_inputs.order(), out = of_outputs.order();
   auto moments = zeros<T>(out, in);
   if (r == 1) {
-    std::vector<T> squares(n * in), sums(n * out);
-    std::transform(a, a + n * in, squares.data(), [](T v) { return v * v; });
+    auto squares = rotated(n, layer.inputs, layer.a, right);
+    auto const s = rotated(n * k, layer.outputs, layer.s, left);
+    for (T& v : squares) v *= v;
+    std::vector<T> sums(n * out);
     for (std::size_t i = 0; i < n; ++i)
       for (std::size_t j = 0; j < k; ++j)
         for (std::size_t o = 0; o < out; ++o) {
@@ -78,12 +100,31 @@ matrix<T> second_moments(std::size_t n, std::size_t k, std::size_t r, std::size_
     lapack::gemm(true, false, out, in, n, factor, sums.data(), squares.data(), T(0), moments.data());
     return moments;
   }
-  std::vector<T> one(out * in);
-  for (std::size_t i = 0; i < n; ++i)
-    for (std::size_t j = 0; j < k; ++j) {
-      lapack::gemm(true, false, out, in, r, T(1), s + (i * k + j) * r * out, a + i * r * in, T(0), one.data());
-      for (std::size_t e = 0; e < one.size(); ++e) moments.data()[e] += one[e] * one[e];
+  std::size_t const block = std::min(n, 1 + 512 / r), most = std::clamp<std::size_t>(131072 / (in * out), 1, k);
+  std::vector<T> a(block * r * in), given(block * r * most * layer.outputs), s(block * r * most * out),
+      formed(most * out * in);
+  for (std::size_t first = 0; first < n; first += block) {
+    std::size_t const samples = std::min(block, n - first);
+    of_inputs(samples * r, layer.a + first * r * layer.inputs, a.data());
+    for (std::size_t column = 0; column < k; column += most) {
+      std::size_t const columns = std::min(most, k - column);
+      T* to = given.data();  // [samples, R, columns, Out]
+      for (std::size_t i = first; i < first + samples; ++i)
+        for (std::size_t p = 0; p < r; ++p)
+          for (std::size_t j = column; j < column + columns; ++j, to += layer.outputs)
+            std::copy_n(layer.s + ((i * k + j) * r + p) * layer.outputs, layer.outputs, to);
+      of_outputs(samples * r * columns, given.data(), s.data());
+      for (std::size_t i = 0; i < samples; ++i) {
+        lapack::gemm(true, false, columns * out, in, r, T(1), s.data() + i * r * columns * out, a.data() + i * r * in,
+                     T(0), formed.data());
+        for (std::size_t j = 0; j < columns; ++j)
+          for (std::size_t e = 0; e < out * in; ++e) {
+            T const v = formed[j * out * in + e];
+            moments.data()[e] += v * v;
+          }
+      }
     }
+  }
   for (T& v : elements(moments)) v *= factor;
   return moments;
 }
@@ -115,10 +156,7 @@ std::vector<matrix<T>> second_moments_in(std::vector<matrix<T>> const& left, std
       all.push_back(second_moments_of_table(vectors, layer, left[p], factor));
       continue;
     }
-    auto const n = vectors.samples, k = vectors.per_sample, r = layer.positions;
-    auto const a = rotated(n * r, layer.inputs, layer.a, right[p]);
-    auto const s = rotated(n * k * r, layer.outputs, layer.s, left[p]);
-    all.push_back(second_moments(n, k, r, right[p].shape(0), left[p].shape(0), a.data(), s.data(), factor));
+    all.push_back(second_moments(vectors, layer, left[p], right[p], factor));
   }
   return all;
 }
