@@ -95,18 +95,18 @@ struct backward {
     if constexpr (R.ggn_vector_product) {
       T* const dw = c.fixed + places::ggn_product + o.offset;
       kernel::weight_gradient(rows, stream_at(c, o.adjoint, stream_kind::ggn_product, S.size()), x, dw, bias_of(dw),
-                              c.scratch, S.tied);
+                              c.scratch, S.tied || c.continues);
     }
     if constexpr (hessian) {
       T* const dw = c.fixed + places::hessian_product + o.offset;
       kernel::weight_gradient(rows, stream_at(c, o.adjoint, stream_kind::hessian, S.size()), x, dw, bias_of(dw),
-                              c.scratch, S.tied);
+                              c.scratch, S.tied || c.continues);
       if constexpr (S.a_active)
         kernel::weight_gradient(rows, stream_at(c, o.adjoint, stream_kind::first_order, S.size()),
                                 hessian_tangent(c, o.a_tangent, S.operand_size()), dw, nullptr, c.scratch);
     }
     if constexpr (R.per_sample_gradient) {
-      T* const first_row = c.per_sample + places::rows_per_sample * c.capacity + o.offset;
+      T* const first_row = c.result(places::rows_per_sample, places::parameter_count) + o.offset;
       kernels::factors<T, in, out>::outer(c.samples, S.positions, x,
                                           stream_at(c, o.adjoint, stream_kind::first_order, S.size()), first_row,
                                           bias_of(first_row), places::parameter_count, S.tied);
@@ -290,12 +290,13 @@ struct backward {
       }
     };
     if constexpr (places::keeps_gradient) sum_of(stream_kind::first_order, places::gradient, S.tied || c.continues);
-    if constexpr (R.ggn_vector_product) sum_of(stream_kind::ggn_product, places::ggn_product, S.tied);
-    if constexpr (hessian) sum_of(stream_kind::hessian, places::hessian_product, S.tied);
+    if constexpr (R.ggn_vector_product) sum_of(stream_kind::ggn_product, places::ggn_product, S.tied || c.continues);
+    if constexpr (hessian) sum_of(stream_kind::hessian, places::hessian_product, S.tied || c.continues);
     if constexpr (R.per_sample_gradient) {
       T const* const rows = stream_at(c, o.vectors, stream_kind::first_order, own);
       for (std::size_t i = 0; i < c.samples; ++i) {
-        T* const row = c.per_sample + places::rows_per_sample * c.capacity + i * places::parameter_count + o.offset;
+        T* const row =
+            c.result(places::rows_per_sample, places::parameter_count) + i * places::parameter_count + o.offset;
         for (std::size_t e = 0; e < own; ++e)
           if constexpr (S.tied) {
             row[e] += rows[i * own + e];

@@ -24,19 +24,25 @@ struct context {
   std::uint64_t* seed = nullptr;               ///< of each stream, in the workspace
 
   batch_side<T> side{};
-  std::size_t first_sample = 0;                    ///< the number of sample 0 in the batch that `side` belongs to
+  std::size_t first_sample = 0;                    ///< the number of sample 0 in the batch, which `side` belongs to
   std::size_t side_positions = 0, side_nodes = 0;  ///< of one sample's mask and graph
 
-  bool continues = false;  ///< adds to the gradient of the samples before
+  std::size_t all_samples = 0;  ///< of the batch, when `samples` are those of a block
+  bool continues = false;       ///< adds to what the blocks before gave
+  bool ends = true;             ///< the last block
 
-  T* per_sample = nullptr;
+  T* buffers = nullptr;
+  std::size_t room = 0;  ///< samples that the buffers have room for
+  T* results = nullptr;  ///< of single samples
   std::size_t capacity = 0;
   T* fixed = nullptr;
   T* gram = nullptr;
   T* scratch = nullptr;
 
   /// A buffer of the plan.
-  T* at(int place) const { return per_sample + static_cast<std::size_t>(place) * capacity; }
+  T* at(int place) const { return buffers + static_cast<std::size_t>(place) * room; }
+  /// Results of single samples, `size` elements each, from sample 0 on.
+  T* result(std::size_t place, std::size_t size = 1) const { return results + place * capacity + first_sample * size; }
   /// A value: a buffer of the plan or the batch's inputs.
   T const* value(int place) const { return place == place_of::batch_inputs ? inputs : at(place); }
   /// What sample n has beside its input.

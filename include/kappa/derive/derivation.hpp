@@ -245,7 +245,7 @@ class derivation {
     if constexpr (std::same_as<Q, loss_value_t>) {
       double total = 0;
       for (std::size_t n = 0; n < at.samples; ++n)
-        total += static_cast<double>(at.per_sample[places::losses_per_sample * at.capacity + n]);
+        total += static_cast<double>(at.result(places::losses_per_sample)[n]);
       return at.scale * total;
     } else if constexpr (std::same_as<Q, gradient_t>) {
       return flat(places::gradient);
@@ -259,12 +259,11 @@ class derivation {
     } else if constexpr (std::same_as<Q, hessian_vector_product_t>) {
       return flat(places::hessian_product);
     } else if constexpr (std::same_as<Q, per_sample_gradient_norms_t>) {
-      return std::span<T const>(at.per_sample + places::norms_per_sample * at.capacity, at.samples);
+      return std::span<T const>(at.result(places::norms_per_sample), at.samples);
     } else if constexpr (std::same_as<Q, per_sample_gradient_t>) {
-      return matrix_view<T>{at.per_sample + places::rows_per_sample * at.capacity, at.samples, places::parameter_count};
+      return matrix_view<T>{at.result(places::rows_per_sample), at.samples, places::parameter_count};
     } else if constexpr (std::same_as<Q, per_sample_ggn_diagonal_t>) {
-      return matrix_view<T>{at.per_sample + places::diagonals_per_sample * at.capacity, at.samples,
-                            places::parameter_count};
+      return matrix_view<T>{at.result(places::diagonals_per_sample), at.samples, places::parameter_count};
     } else if constexpr (std::same_as<Q, gradient_gram_t>) {
       // Kept at the empirical Fisher matrix's scale.
       constexpr int index = R.find(request::request_for<empirical_fisher_t>());

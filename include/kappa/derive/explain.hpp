@@ -30,8 +30,9 @@ struct plan_facts {
   int elements_per_sample = 0;
   std::size_t scalar_bytes = 0;
   std::size_t fixed_elements = 0;
-  std::size_t per_sample_elements = 0;
-  std::size_t quadratic_elements = 0;  ///< at 128 samples
+  std::size_t per_sample_elements = 0;  ///< of results
+  std::size_t block = 0;                ///< samples that the buffers have room for, 0 for all
+  std::size_t quadratic_elements = 0;   ///< at 128 samples
   int terms = 1;
 };
 
@@ -142,7 +143,13 @@ inline explanation explain(plan_facts const& f) {
   if (f.streams.count == 0) t += " none";
   for (int s = 0; s < f.streams.count; ++s)
     t += formatted("%s %s (%d)", s > 0 ? "," : "", name_of(f.streams.at[s].kind), f.streams.at[s].columns);
-  t += formatted("\nworkspace: %zu bytes per sample, %zu fixed", f.per_sample_elements * f.scalar_bytes,
+  auto const buffers = static_cast<std::size_t>(f.elements_per_sample) * f.scalar_bytes;
+  std::size_t const results = f.per_sample_elements * f.scalar_bytes;
+  t += "\nworkspace: ";
+  if (f.block > 0)
+    t += formatted("%zu bytes for each of %zu samples a thread, which go through all layers as a block, and ", buffers,
+                   f.block);
+  t += formatted("%zu bytes per sample, %zu fixed", results + (f.block > 0 ? 0 : buffers),
                  f.fixed_elements * f.scalar_bytes);
   if (f.quadratic_elements > 0)
     t += formatted(", Gram matrices of %zu bytes at 128 samples", f.quadratic_elements * f.scalar_bytes);
@@ -175,9 +182,12 @@ explanation explain(Quantities const&...) {
   static_assert(static_detail::refuse<detail::coupling_fault<network, wanted>>());
   using places = layout<Objective, wanted>;
   auto const& plan = program<Objective, wanted>::value;
-  auto e = detail::explain({network::nodes, network::parameters, plan.nodes, plan.parameters,
-                            program<Objective, wanted>::streams, wanted, plan.elements_per_sample, sizeof(T),
-                            places::fixed, places::per_sample, places::quadratic(128), Objective::terms});
+  using blocks = detail::sample_blocks<T, Objective, wanted>;
+  constexpr std::size_t block = blocks::pay ? blocks::own : 0;
+  auto e =
+      detail::explain({network::nodes, network::parameters, plan.nodes, plan.parameters,
+                       program<Objective, wanted>::streams, wanted, plan.elements_per_sample, sizeof(T), places::fixed,
+                       places::results_per_sample, block, places::quadratic(128), Objective::terms});
   for (kfac_mode mode : {kfac_mode::expand, kfac_mode::reduce, kfac_mode::automatic})
     for (bool apart : {false, true})
       if (wanted.any_kfac(mode, apart)) e.text += "\n" + detail::coverage_in<network>(mode, apart).text;

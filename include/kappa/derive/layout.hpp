@@ -1,7 +1,8 @@
 #pragma once
 /// \file
 /// Where everything lies in a workspace's arena: the plan's buffers, the results, and the kernels' scratch.
-/// Regions in this order, each starting on a cache line: per sample, fixed, quadratic in the batch, scratch.
+/// Regions in this order, each starting on a cache line: the buffers, results per sample, fixed, quadratic in the
+/// batch, scratch.
 
 #include <array>
 #include <cstddef>
@@ -16,8 +17,8 @@ namespace detail {
 constexpr std::size_t padded(std::size_t elements) { return (elements + 15) / 16 * 16; }
 }  // namespace detail
 
-/// The constants of an arena. Offsets named `..._per_sample` are multiplied by the capacity, which is a multiple of
-/// 16 so that they stay aligned.
+/// The constants of an arena. Offsets among results named `..._per_sample` are multiplied by the capacity, those of
+/// buffers by the samples they have room for; both are multiples of 16, so that they stay aligned.
 template <objective_type Objective, request R>
 struct layout {
   using network = typename Objective::network;
@@ -28,11 +29,13 @@ struct layout {
   static constexpr std::size_t parameters = network::parameters.size();
 
   // ---- per sample -------------------------------------------------------------------------------------------
-  static constexpr std::size_t losses_per_sample = static_cast<std::size_t>(plan.elements_per_sample);
+  static constexpr std::size_t buffers_per_sample = static_cast<std::size_t>(plan.elements_per_sample);
+  static constexpr std::size_t losses_per_sample = 0;
   static constexpr std::size_t norms_per_sample = losses_per_sample + (R.loss_value ? 1 : 0);
   static constexpr std::size_t rows_per_sample = norms_per_sample + (R.per_sample_gradient_norms ? 1 : 0);
   static constexpr std::size_t diagonals_per_sample = rows_per_sample + (R.per_sample_gradient ? parameter_count : 0);
-  static constexpr std::size_t per_sample = diagonals_per_sample + (R.per_sample_ggn_diagonal ? parameter_count : 0);
+  static constexpr std::size_t results_per_sample =
+      diagonals_per_sample + (R.per_sample_ggn_diagonal ? parameter_count : 0);
 
   // ---- fixed ------------------------------------------------------------------------------------------------
   static constexpr bool keeps_gradient = R.gradient || R.gradient_variance;

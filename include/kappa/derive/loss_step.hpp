@@ -59,7 +59,7 @@ void loss_step(context<T> const& c) {
   T const rho = static_cast<T>(c.scale);
   T const root_rho = static_cast<T>(std::sqrt(c.scale));
   T const* const f = c.value(last.value);
-  T* const losses = c.per_sample + places::losses_per_sample * c.capacity;
+  T* const losses = c.result(places::losses_per_sample);
 
   over_samples(n, 8 * size * static_cast<std::size_t>(1 + streams.columns), [&](std::size_t i, std::size_t end) {
     for (; i < end; ++i) {
@@ -92,7 +92,7 @@ void loss_step(context<T> const& c) {
             case stream_kind::monte_carlo: {
               T const factor = static_cast<T>(std::sqrt(c.scale / static_cast<double>(columns)));
               for (std::size_t draw = 0; draw < columns; ++draw) {
-                counter_random random(c.seed[s], (i * terms + m) * columns + draw);
+                counter_random random(c.seed[s], ((c.first_sample + i) * terms + m) * columns + draw);
                 std::span<T> const g_draw(g + (draw * terms + m) * outputs, outputs);
                 sample_of<loss, T>(f_nm, y, random, g_draw);
                 for (T& v : g_draw) v *= factor;
@@ -107,7 +107,7 @@ void loss_step(context<T> const& c) {
               T* const root = c.scratch + thread_index() * loss_scratch<Objective>();
               loss::template root<T>(f_nm, y, std::span<T>(root, own * outputs));
               for (std::size_t draw = 0; draw < draws; ++draw) {
-                counter_random random(c.seed[s], (i * terms + m) * draws + draw);
+                counter_random random(c.seed[s], ((c.first_sample + i) * terms + m) * draws + draw);
                 T const sign = random.uniform() < 0.5 ? -factor : factor;
                 for (std::size_t k = 0; k < own; ++k)
                   for (std::size_t o = 0; o < outputs; ++o)

@@ -52,7 +52,7 @@ struct quadratic {
 
     if constexpr (R.per_sample_gradient_norms)
       kernel::squared_norms(n, 1, positions, a, stream(streams.find(stream_kind::first_order)), W.bias,
-                            c.per_sample + places::norms_per_sample * c.capacity);
+                            c.result(places::norms_per_sample));
     if constexpr (R.gradient_variance) {
       T const* const mean = c.fixed + places::gradient + offset;
       T* const to = c.fixed + places::variance + offset;
@@ -62,7 +62,7 @@ struct quadratic {
     if constexpr (R.per_sample_ggn_diagonal) {
       constexpr int root = streams.find(stream_kind::root);
       constexpr auto k = static_cast<std::size_t>(streams.at[root].columns);
-      T* const to = c.per_sample + places::diagonals_per_sample * c.capacity + offset;
+      T* const to = c.result(places::diagonals_per_sample, places::parameter_count) + offset;
       for (std::size_t i = 0; i < n; ++i) {
         T* const row = to + i * places::parameter_count;
         kernel::sum_of_squares(1, k, positions, a + i * positions * in, stream(root) + i * k * positions * out, row,
@@ -103,7 +103,7 @@ struct quadratic {
     T* const vectors = c.at(o.adjoint);
     T* counts = nullptr;
     over_input_factors(c, o.parameter, [&](T* to) { counts = counts == nullptr ? to : counts; });
-    if (o.begins) std::fill_n(counts, rows, T(0));
+    if (o.begins && !c.continues) std::fill_n(counts, rows, T(0));
     for (std::size_t n = 0; n < c.samples; ++n) {
       site<T> const here = site_of<T, S>(c, o, n);
       T const* const x = c.value(o.a_value) + n * positions;
@@ -118,8 +118,8 @@ struct quadratic {
         }
       }
     }
-    if (o.completes) {
-      std::size_t total = c.samples * static_cast<std::size_t>(p.reads);
+    if (o.completes && c.ends) {
+      std::size_t total = c.all_samples * static_cast<std::size_t>(p.reads);
       for (std::size_t n = 0; n < c.samples && p.ragged_uses > 0; ++n) {
         unsigned char const* const mask = c.side_of(n).mask;
         for (std::size_t r = 0; r < c.side_positions; ++r)
@@ -162,7 +162,7 @@ struct quadratic {
       kernels::second_moment<T, S.row>(vectors * static_cast<std::size_t>(from.columns),
                                        c.at(o.adjoint) + static_cast<std::size_t>(from.first) * vectors * row,
                                        k.source == curvature_source::empirical ? static_cast<T>(1 / c.scale) : T(1), to,
-                                       false, !o.begins);
+                                       false, !o.begins || c.continues);
     }
   }
 
@@ -199,14 +199,15 @@ struct quadratic {
   static void input_factor(context<T> const& c, T const* a, T* to) {
     constexpr auto positions = static_cast<std::size_t>(W.positions);
     std::size_t const n = c.samples;
+    auto const all = static_cast<double>(c.all_samples);
     if constexpr (W.ragged) {
       ragged_input_factor<W, Reduces, Bias>(c, a, to);
     } else if constexpr (!Reduces) {
-      kernels::second_moment<T, W.inputs>(n * positions, a, static_cast<T>(1.0 / static_cast<double>(n * positions)),
-                                          to, Bias, false);
+      kernels::second_moment<T, W.inputs>(n * positions, a, static_cast<T>(1 / (all * static_cast<double>(positions))),
+                                          to, Bias, c.continues);
     } else {
       kernels::mean_positions<T, W.inputs>(n, positions, a, c.scratch);
-      kernels::second_moment<T, W.inputs>(n, c.scratch, static_cast<T>(1.0 / static_cast<double>(n)), to, Bias, false);
+      kernels::second_moment<T, W.inputs>(n, c.scratch, static_cast<T>(1 / all), to, Bias, c.continues);
     }
   }
 
@@ -251,7 +252,7 @@ struct quadratic {
                                                        false, false);
   }
 
-  /// The squares of all vectors of one source. The gradient's stream carries ρ, the others √ρ.
+  /// The squares of all vectors of one source.
   template <parameter_signature W, int K>
   static void diagonal(context<T> const& c, std::size_t offset, T const* a, T const* s) {
     constexpr diagonal_request d = R.diagonal[K];
@@ -260,10 +261,6 @@ struct quadratic {
     T* const to = c.fixed + places::diagonal_of(K) + offset;
     kernels::factors<T, W.inputs, W.outputs>::sum_of_squares(c.samples, columns, static_cast<std::size_t>(W.positions),
                                                              a, s, to, W.bias ? to + weight : nullptr);
-    if constexpr (d.source == curvature_source::empirical) {
-      auto const factor = static_cast<T>(1 / c.scale);
-      for (std::size_t e = 0; e < weight + (W.bias ? static_cast<std::size_t>(W.outputs) : 0); ++e) to[e] *= factor;
-    }
   }
 
   /// B = Σ g gᵀ over vectors and positions (expand) or over vectors summed over positions (reduce); the identity where
@@ -282,10 +279,10 @@ struct quadratic {
       T const factor = k.source == curvature_source::empirical ? static_cast<T>(1 / c.scale) : T(1);
       std::size_t const vectors = c.samples * columns;
       if constexpr (!reduces(k.mode, W)) {
-        kernels::second_moment<T, W.outputs>(vectors * positions, s, factor, to, false, false);
+        kernels::second_moment<T, W.outputs>(vectors * positions, s, factor, to, false, c.continues);
       } else {
         kernels::sum_positions<T, W.outputs>(vectors, positions, s, c.scratch);
-        kernels::second_moment<T, W.outputs>(vectors, c.scratch, factor, to, false, false);
+        kernels::second_moment<T, W.outputs>(vectors, c.scratch, factor, to, false, c.continues);
       }
     }
   }

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include <kappa/derive/backward.hpp>
+#include <kappa/derive/blocks.hpp>
 #include <kappa/derive/loss_step.hpp>
 #include <kappa/derive/small.hpp>
 
@@ -104,25 +105,21 @@ struct runner {
     constexpr std::size_t first = goes_backward && all_written && !any_tied ? places::variance : 0;
     constexpr std::size_t last = goes_backward && all_written ? places::input_factors : places::fixed;
     std::fill_n(c.fixed + first, last - first, T(0));
-    if constexpr (R.per_sample_gradient_norms)
-      std::fill_n(c.per_sample + places::norms_per_sample * c.capacity, c.samples, T(0));
+    if constexpr (R.per_sample_gradient_norms) std::fill_n(c.result(places::norms_per_sample), c.samples, T(0));
     if constexpr (R.per_sample_gradient && any_tied)
-      std::fill_n(c.per_sample + places::rows_per_sample * c.capacity, c.samples * places::parameter_count, T(0));
+      std::fill_n(c.result(places::rows_per_sample), c.samples * places::parameter_count, T(0));
     if constexpr (R.per_sample_ggn_diagonal)
-      std::fill_n(c.per_sample + places::diagonals_per_sample * c.capacity, c.samples * places::parameter_count, T(0));
+      std::fill_n(c.result(places::diagonals_per_sample), c.samples * places::parameter_count, T(0));
     if constexpr (!all_written)
       for (int k = 0; k < R.ggns; ++k) {
         std::size_t const order = c.samples * places::root_columns(k);
         std::fill_n(c.gram + places::gram_of(k, c.capacity), places::groups(k) * order * order, T(0));
       }
 
-    if constexpr (plan.ones >= 0) std::fill_n(c.at(plan.ones), c.samples, T(1));
-
-    constexpr auto nodes = std::make_integer_sequence<unsigned, all::count>();
-    if constexpr (small_network::fits)  // and nothing is left to do after the sweep
-      if (small_network::in_blocks(c.samples))
-        return small_network::run_in_blocks(c, [=](context<T> const& part) { run(part, nodes); });
-    run(c, nodes);
+    over_blocks<Objective>(c, block_of(c.samples), [](context<T> const& part) {
+      if constexpr (plan.ones >= 0) std::fill_n(part.at(plan.ones), part.samples, T(1));
+      run(part, std::make_integer_sequence<unsigned, all::count>());
+    });
 
     for (int k = 0; k < R.ggns; ++k) {
       std::size_t const order = c.samples * places::root_columns(k);
@@ -131,14 +128,23 @@ struct runner {
       if (places::asked.ggn[k].source == curvature_source::empirical)  // the gradient's stream carries ρ, not √ρ
         for (std::size_t i = 0; i < places::groups(k) * order * order; ++i) grams[i] *= static_cast<T>(1 / c.scale);
     }
+    for (int k = 0; k < R.diagonals; ++k)
+      if (places::asked.diagonal[k].source == curvature_source::empirical)
+        for (std::size_t p = 0; p < places::parameter_count; ++p)
+          c.fixed[places::diagonal_of(k) + p] *= static_cast<T>(1 / c.scale);
     if constexpr (R.per_sample_gradient_norms)
       for (std::size_t n = 0; n < c.samples; ++n) {
-        T& v = c.per_sample[places::norms_per_sample * c.capacity + n];
+        T& v = c.result(places::norms_per_sample)[n];
         v = std::sqrt(v);
       }
     if constexpr (R.gradient_variance)
       for (std::size_t p = 0; p < places::parameter_count; ++p)
         c.fixed[places::variance + p] /= static_cast<T>(c.samples);
+  }
+
+  /// Samples that an arena for `capacity` of them has buffers for.
+  static constexpr std::size_t room_for(std::size_t capacity, int threads) {
+    return small_network::fits ? capacity : sample_blocks<T, Objective, R>::size(capacity, threads);
   }
 
   /// Elements of scratch that `samples` samples need on `threads` threads.
@@ -153,6 +159,12 @@ struct runner {
   }
 
  private:
+  /// Samples of a block of `samples`.
+  static std::size_t block_of(std::size_t samples) {
+    if (small_network::fits) return small_network::block_of(samples);
+    return sample_blocks<T, Objective, R>::size(samples, threads());
+  }
+
   static constexpr std::size_t layer_scratch(signature const& s, int threads) {
     return s.op == operation::layer ? static_cast<std::size_t>(threads) * padded(s.layer->scratch(s.in, s.set)) : 0;
   }

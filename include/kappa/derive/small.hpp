@@ -46,33 +46,10 @@ struct small {
 
   /// Samples of a block: whole tiles of rows, 64 KiB of activations, and enough of them that packing weights is little.
   static constexpr std::size_t block =
-      std::max<std::size_t>(96, 64 * 1024 / sizeof(T) / layout<Objective, R>::per_sample / 48 * 48);
+      std::max<std::size_t>(96, 64 * 1024 / sizeof(T) / (layout<Objective, R>::buffers_per_sample + 1) / 48 * 48);
 
-  /// Whether so many samples are taken in blocks: on one thread only, which need not share them out.
-  static bool in_blocks(std::size_t samples) { return fits && samples >= 2 * block && threads() == 1; }
-
-  /// Calls run(context) for one block after the other. Each takes the place of the one before; their losses are put
-  /// where those of all samples belong, which is behind the first block.
-  template <class Run>
-  static void run_in_blocks(context<T> const& c, Run&& run) {
-    constexpr auto inputs = static_cast<std::size_t>(network::input_shape.size());
-    constexpr auto terms = static_cast<std::size_t>(Objective::terms);
-    constexpr auto target_size = static_cast<std::size_t>(Objective::target_size);
-    constexpr std::size_t losses = layout<Objective, R>::losses_per_sample;
-    context<T> part = c;
-    part.capacity = block;
-    for (std::size_t s = 0; s < c.samples; s += block) {
-      part.samples = std::min(block, c.samples - s);
-      part.inputs = c.inputs + s * inputs;
-      part.first_sample = c.first_sample + s;
-      if (c.labels != nullptr) part.labels = c.labels + s * terms;
-      if (c.targets != nullptr) part.targets = c.targets + s * terms * target_size;
-      run(part);
-      part.continues = true;
-      if constexpr (R.loss_value)
-        std::copy_n(c.per_sample + losses * block, part.samples, c.per_sample + losses * c.capacity + s);
-    }
-  }
+  /// Samples of a block of `samples`: all of them on several threads, which share out what there is.
+  static std::size_t block_of(std::size_t samples) { return samples >= 2 * block && threads() == 1 ? block : samples; }
 
   /// Runs on one sample, and calls `checked` before the first result is written.
   /// \throws invalid_value when a parameter is NaN or infinite, before that call.
@@ -161,7 +138,7 @@ struct small {
         for (T& v : g) v *= rho;
       }
     }
-    if constexpr (R.loss_value) c.per_sample[layout<Objective, R>::losses_per_sample * c.capacity] = total;
+    if constexpr (R.loss_value) *c.result(layout<Objective, R>::losses_per_sample) = total;
   }
 
   template <class Checked, unsigned... I>

@@ -43,8 +43,9 @@ class basic_workspace {
   using places = layout<Objective, R>;
   static constexpr request wanted = R;
 
-  /// Bytes that `capacity` samples need on `thread_count` threads: linear in the capacity, plus the square of
-  /// capacity times root columns for every Gram matrix, of which a Gauss-Newton matrix has one per group.
+  /// Bytes that `capacity` samples need on `thread_count` threads: linear in the capacity, or, where large samples go
+  /// through the layers in blocks, independent of it but for the results of single samples; plus the square of capacity
+  /// times root columns for every Gram matrix, of which a Gauss-Newton matrix has one per group.
   static constexpr std::size_t bytes(std::size_t capacity, int thread_count = threads()) {
     return sizeof(T) * elements(rounded(capacity), thread_count);
   }
@@ -64,10 +65,12 @@ class basic_workspace {
                               std::to_string(most));
     if (threads() > thread_count) *this = basic_workspace(most);
     detail::context<T> c;
-    c.samples = samples;
+    c.samples = c.all_samples = samples;
+    c.buffers = arena.get();
+    c.room = room(padded, thread_count);
+    c.results = c.buffers + places::buffers_per_sample * c.room;
     c.capacity = padded;
-    c.per_sample = arena.get();
-    c.fixed = c.per_sample + places::per_sample * padded;
+    c.fixed = c.results + places::results_per_sample * padded;
     c.gram = c.fixed + places::fixed;
     c.scratch = c.gram + places::quadratic(padded);
     seeds.fill(0);
@@ -79,9 +82,14 @@ class basic_workspace {
 
  private:
   static constexpr std::size_t rounded(std::size_t capacity) { return detail::padded(capacity); }
+  /// Samples that the buffers have room for.
+  static constexpr std::size_t room(std::size_t capacity, int thread_count) {
+    return rounded(runner::room_for(capacity, thread_count));
+  }
   static constexpr std::size_t elements(std::size_t capacity, int thread_count) {
-    return places::per_sample * capacity + places::fixed + places::quadratic(capacity) +
-           runner::scratch_elements(capacity, thread_count);
+    std::size_t const of_buffers = room(capacity, thread_count);
+    return places::buffers_per_sample * of_buffers + places::results_per_sample * capacity + places::fixed +
+           places::quadratic(capacity) + runner::scratch_elements(of_buffers, thread_count);
   }
 
   std::array<std::uint64_t, 1 + static_cast<std::size_t>(program<Objective, R>::streams.count)> seeds{};
