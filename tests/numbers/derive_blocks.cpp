@@ -21,8 +21,8 @@ struct image_net : network<input<16, 16, 2> | conv<8, 3, padding<1>> | act::relu
                            conv<8, 3, padding<1>, "shared"> | act::tanh | conv<8, 3, padding<1>, "shared"> |
                            group_norm<2> | dropout<1, 4> | conv<3, 3> | act::sigmoid | flatten | dense<5>> {};
 struct images : objective<image_net, cross_entropy> {};
-struct token_net : network<input<64> | embedding<30, 32> | act::tanh | dense<24> | act::tanh |
-                           mean_over_positions | dense<3>> {};
+struct token_net
+    : network<input<64> | embedding<30, 32> | act::tanh | dense<24> | act::tanh | mean_over_positions | dense<3>> {};
 struct tokens : objective<token_net, squared_error> {};
 
 constexpr std::size_t samples = 40;
@@ -88,20 +88,20 @@ double difference(std::vector<double> const& a, std::vector<double> const& b) {
 /// The quantities on one thread and on so many that a block is the batch.
 template <objective_type Objective, quantity... Quantities>
 void agrees(data const& d, Quantities const&... quantities) {
-  using cut = blocks_for<Objective, Quantities...>;
-  STATIC_REQUIRE(cut::pay);
-  REQUIRE(cut::size(samples, 1) < samples / 2);
-  constexpr int many = static_cast<int>((samples + cut::own - 1) / cut::own);
+  using size_of = blocks_for<Objective, Quantities...>;
+  STATIC_REQUIRE(size_of::pay);
+  REQUIRE(size_of::size(samples, 1) < samples / 2);
+  constexpr int many = static_cast<int>((samples + size_of::own - 1) / size_of::own);
   auto const b = batch_of(d, static_cast<Objective*>(nullptr));
   auto const on = [&](int thread_count) {
     set_threads(thread_count);
     auto q = derive<Objective>(d.theta, b, quantities...);
     return std::vector<std::vector<double>>{held(q, quantities)...};
   };
-  auto const blocks = on(1), whole = on(many);
-  for (std::size_t i = 0; i < blocks.size(); ++i) {
+  auto const cut = on(1), together = on(many);
+  for (std::size_t i = 0; i < cut.size(); ++i) {
     INFO("quantity " << i);
-    CHECK(difference(blocks[i], whole[i]) < 1e-12);
+    CHECK(difference(cut[i], together[i]) < 1e-12);
   }
   set_threads(1);
 }
@@ -132,21 +132,21 @@ TEST_CASE("tables and their frequencies are gathered over blocks") {
 TEST_CASE("a gradient gathered over blocks is the mean of the samples' own, and no other weighting of them") {
   auto const d = data_of<tokens>(30);
   set_threads(1);
-  auto const whole = numbers(derive<tokens>(d.theta, batch_of(d, static_cast<tokens*>(nullptr)), gradient)[gradient]);
-  std::vector<double> mean(whole.size()), skewed(whole.size());
+  auto const total = numbers(derive<tokens>(d.theta, batch_of(d, static_cast<tokens*>(nullptr)), gradient)[gradient]);
+  std::vector<double> average(total.size()), skewed(total.size());
   for (std::size_t n = 0; n < samples; ++n) {
     std::vector<double> const x(d.x.begin() + static_cast<std::ptrdiff_t>(n * 64),
                                 d.x.begin() + static_cast<std::ptrdiff_t>((n + 1) * 64));
     std::vector<double> const y(d.targets.begin() + static_cast<std::ptrdiff_t>(n * 3),
                                 d.targets.begin() + static_cast<std::ptrdiff_t>((n + 1) * 3));
     auto const one = derive<tokens>(d.theta, batch(x, y), gradient);
-    for (std::size_t p = 0; p < whole.size(); ++p) {
-      mean[p] += one[gradient][p] / samples;
+    for (std::size_t p = 0; p < total.size(); ++p) {
+      average[p] += one[gradient][p] / samples;
       skewed[p] += one[gradient][p] / samples * (n == samples - 1 ? 2 : 1);
     }
   }
-  CHECK(difference(whole, mean) < 1e-12);
-  CHECK(difference(whole, skewed) > 1e-4);
+  CHECK(difference(total, average) < 1e-12);
+  CHECK(difference(total, skewed) > 1e-4);
 }
 
 TEST_CASE("blocks bound the memory of a batch, unless vectors are kept") {
