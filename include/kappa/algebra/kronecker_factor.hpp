@@ -7,7 +7,6 @@
 #include <memory>
 #include <span>
 #include <utility>
-#include <variant>
 
 #include <kappa/algebra/diagonal_matrix.hpp>
 #include <kappa/algebra/lapack.hpp>
@@ -47,20 +46,22 @@ class kronecker_factor {
  public:
   using value_type = T;
 
-  kronecker_factor(symmetric<T> m) : held(std::move(m)) {}
+  kronecker_factor(symmetric<T> m) : dense(std::move(m)), of_diagonal(zeros<T>(0)) {}
   kronecker_factor(diagonal_matrix<T> d)
-      : held(std::move(d)), natural(std::make_shared<detail::eigenbasis<T> const>(natural_of(diagonal_entries()))) {}
+      : dense(zeros<T>(0, 0)),
+        of_diagonal(std::move(d)),
+        natural(std::make_shared<detail::eigenbasis<T> const>(natural_of(of_diagonal.values()))) {}
 
-  bool is_diagonal() const { return std::holds_alternative<diagonal_matrix<T>>(held); }
+  bool is_diagonal() const { return natural != nullptr; }
   std::size_t size() const {
     return visit([](auto const& m) { return m.size(); });
   }
   /// The n numbers of a diagonal one. Precondition: is_diagonal().
-  std::span<T const> diagonal_entries() const { return std::get<diagonal_matrix<T>>(held).values(); }
+  std::span<T const> diagonal_entries() const { return of_diagonal.values(); }
   /// All entries, [n, n]. Precondition: not is_diagonal().
-  matrix<T> const& entries() const { return std::get<symmetric<T>>(held).entries(); }
+  matrix<T> const& entries() const { return dense.entries(); }
   /// A dense one as what it is. Precondition: not is_diagonal().
-  operator symmetric<T> const&() const { return std::get<symmetric<T>>(held); }
+  operator symmetric<T> const&() const { return dense; }
 
   void apply(std::span<T const> x, std::span<T> y) const {
     visit([=](auto const& m) { m.apply(x, y); });
@@ -82,7 +83,7 @@ class kronecker_factor {
   }
   /// The whole eigendecomposition, of a dense one as symmetric's. Of a diagonal one in the order of its coordinates,
   /// without vectors: [0, n] stands for the natural basis.
-  detail::eigenbasis<T> const& basis() const { return natural ? *natural : std::get<symmetric<T>>(held).basis(); }
+  detail::eigenbasis<T> const& basis() const { return natural ? *natural : dense.basis(); }
 
  private:
   static detail::eigenbasis<T> natural_of(std::span<T const> values) {
@@ -92,10 +93,12 @@ class kronecker_factor {
   }
   template <class F>
   auto visit(F&& f) const {
-    return std::visit(f, held);
+    return is_diagonal() ? f(of_diagonal) : f(dense);
   }
 
-  std::variant<symmetric<T>, diagonal_matrix<T>> held;
+  // One of them is empty: what tells a variant's types apart would cost every include of K-FAC more than both.
+  symmetric<T> dense;
+  diagonal_matrix<T> of_diagonal;
   std::shared_ptr<detail::eigenbasis<T> const> natural;
 };
 

@@ -134,7 +134,7 @@ template <real T>
 matrix<T> second_moments_of_table(layer_vectors<T> const& vectors, layer_vector<T> const& table, matrix<T> const& u,
                                   T factor) {
   auto moments = zeros<T>(table.outputs, table.inputs);
-  each_column(vectors, table, [&](std::span<std::size_t const> rows, std::span<T const> t) {
+  each_column(vectors, table, [&](std::vector<std::size_t> const& rows, std::vector<T> const& t) {
     auto const z = rotated(rows.size(), table.outputs, t.data(), u);
     for (std::size_t i = 0; i < rows.size(); ++i)
       for (std::size_t o = 0; o < table.outputs; ++o) {

@@ -111,7 +111,8 @@ std::vector<std::string> titles_of(Blocks const& blocks) {
 template <real T>
 double condition_of(std::span<double const> values) {
   if (values.empty()) return 1;
-  double const largest = std::ranges::max(values), smallest = std::ranges::min(values);
+  double largest = values[0], smallest = values[0];  // not std::ranges::max, which instantiates hundreds of classes
+  for (double v : values) largest = std::max(largest, v), smallest = std::min(smallest, v);
   double const resolution =
       static_cast<double>(std::numeric_limits<T>::epsilon()) * static_cast<double>(values.size()) * largest;
   return smallest > resolution ? largest / smallest : std::numeric_limits<double>::infinity();

@@ -110,7 +110,7 @@ void each_column(layer_vectors<T> const& all, layer_vector<T> const& table, F&& 
           T* const to = t.data() + (place[static_cast<std::size_t>(row)] - 1) * out;
           for (std::size_t o = 0; o < out; ++o) to[o] += s[o];
         }
-      visit(std::span<std::size_t const>(rows), std::span<T const>(t));
+      visit(rows, t);
     }
     for (std::size_t row : rows) place[row] = 0;
   }

@@ -25,7 +25,7 @@ nearest_kronecker_result<T> nearest_of_table(layer_vectors<T> const& vectors, la
   double const f = static_cast<double>(factor);
   // visit(row, t [out]) for every row that a column has.
   auto const each = [&](auto&& visit) {
-    each_column(vectors, table, [&](std::span<std::size_t const> rows, std::span<T const> t) {
+    each_column(vectors, table, [&](std::vector<std::size_t> const& rows, std::vector<T> const& t) {
       for (std::size_t i = 0; i < rows.size(); ++i) visit(rows[i], t.data() + i * out);
     });
   };

@@ -17,54 +17,59 @@ struct channel_range {
   int of, first, count;
 };
 
-/// Calls f(offset of a run in a patch, offset of its elements in the image or -1 in the padding, elements) for the
-/// window at (i, j). Runs are as long as taps lie side by side.
+/// Calls f(number of the window, offset of a run in a patch, offset of its elements in the image or -1 in the padding,
+/// elements) for the windows one after the other. Runs are as long as taps lie side by side.
 template <class F>
-void over_taps(window_geometry const& w, int rows, int columns, channel_range const& c, int i, int j, F&& f) {
-  int const first = j * w.stride_width - w.left;
-  bool const in_one_run = c.count == c.of && w.dilation_width == 1 && first >= 0 && first + w.width <= columns;
-  for (int ky = 0; ky < w.height; ++ky) {
-    int const y = w.row_at(i, ky, rows);
-    if (in_one_run) {
-      f(ky * w.width * c.count, y < 0 ? -1 : (y * columns + first) * c.of, w.width * c.count);
-      continue;
+void over_taps(window_geometry const& w, int rows, int columns, shape const& windows, channel_range const& c, F&& f) {
+  int const down = w.rows(windows), across = w.columns(windows), row = w.width * c.count;
+  bool const whole = c.count == c.of && w.dilation_width == 1;
+  for (int i = 0; i < down; ++i)
+    for (int j = 0; j < across; ++j) {
+      int const number = i * across + j, first = j * w.stride_width - w.left, top = i * w.stride_height - w.top;
+      bool const in_one_run = whole && first >= 0 && first + w.width <= columns;
+      if (in_one_run && top >= 0 && top + w.span_height() <= rows) {  // most windows: no tap is in the padding
+        int at = (top * columns + first) * c.of;
+        for (int ky = 0; ky < w.height; ++ky, at += w.dilation_height * columns * c.of) f(number, ky * row, at, row);
+        continue;
+      }
+      for (int ky = 0; ky < w.height; ++ky) {
+        int const y = w.row_at(i, ky, rows);
+        if (in_one_run) {
+          f(number, ky * row, y < 0 ? -1 : (y * columns + first) * c.of, row);
+          continue;
+        }
+        for (int kx = 0; kx < w.width; ++kx) {
+          int const x = y < 0 ? -1 : w.column_at(j, kx, columns);
+          f(number, ky * row + kx * c.count, x < 0 ? -1 : (y * columns + x) * c.of + c.first, c.count);
+        }
+      }
     }
-    for (int kx = 0; kx < w.width; ++kx) {
-      int const x = y < 0 ? -1 : w.column_at(j, kx, columns);
-      f((ky * w.width + kx) * c.count, x < 0 ? -1 : (y * columns + x) * c.of + c.first, c.count);
-    }
-  }
 }
 
 /// patches [windows, window elements] of an image [rows, columns, channels].
 template <class T>
 void gather_patches(window_geometry const& w, shape const& image, shape const& windows, channel_range const& channels,
                     T const* x, T* patches) {
-  int const rows = w.rows(image), columns = w.columns(image), size = windows.features();
-  int const down = w.rows(windows), across = w.columns(windows);
-  for (int i = 0; i < down; ++i)
-    for (int j = 0; j < across; ++j, patches += size)
-      over_taps(w, rows, columns, channels, i, j, [&](int to, int from, int count) {
-        if (from < 0) {
-          std::fill_n(patches + to, count, T(0));
-        } else {
-          std::copy_n(x + from, count, patches + to);
-        }
-      });
+  int const size = windows.features();
+  over_taps(w, w.rows(image), w.columns(image), windows, channels, [=](int window, int to, int from, int count) {
+    T* const run = patches + window * size + to;
+    if (from < 0) {
+      std::fill_n(run, count, T(0));
+    } else {
+      copy_run(count, x + from, run);
+    }
+  });
 }
 
 /// Adds patches to the image they would be taken from.
 template <class T>
 void scatter_patches(window_geometry const& w, shape const& image, shape const& windows, channel_range const& channels,
                      T const* patches, T* x) {
-  int const rows = w.rows(image), columns = w.columns(image), size = windows.features();
-  int const down = w.rows(windows), across = w.columns(windows);
-  for (int i = 0; i < down; ++i)
-    for (int j = 0; j < across; ++j, patches += size)
-      over_taps(w, rows, columns, channels, i, j, [&](int from, int to, int count) {
-        if (to < 0) return;
-        for (int e = 0; e < count; ++e) x[to + e] += patches[from + e];
-      });
+  int const size = windows.features();
+  over_taps(w, w.rows(image), w.columns(image), windows, channels, [=](int window, int from, int to, int count) {
+    T const* const run = patches + window * size + from;
+    if (to >= 0) store(true, count, x + to, [=](int e) { return run[e]; });
+  });
 }
 
 /// [H, W, C] -> [H', W', kernel height · kernel width · C], or [L, C] -> [L', kernel · C]; of `extra` groups of
@@ -141,12 +146,10 @@ struct fold_rule {
         continue;
       }
       int const size = s.in.features();
-      T* to = gx;
-      for (int i = 0; i < w.rows(s.in); ++i)
-        for (int j = 0; j < w.columns(s.in); ++j, to += size)
-          over_taps(w, w.rows(s.out), w.columns(s.out), all(s.out), i, j, [&](int at, int from, int run) {
-            for (int e = 0; e < run && from >= 0; ++e) to[at + e] += g[from + e];
-          });
+      over_taps(w, w.rows(s.out), w.columns(s.out), s.in, all(s.out), [=](int window, int at, int from, int run) {
+        T* const to = gx + window * size + at;
+        if (from >= 0) store(true, run, to, [=](int e) { return g[from + e]; });
+      });
     }
   }
 

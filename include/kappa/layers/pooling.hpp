@@ -125,7 +125,7 @@ struct max_pool_rule {
     int const channels = s.in.features();
     over_windows(w, s.out, [&](int number, int i, int j) {
       in_lanes(channels, [&]<int Lanes>(lanes<Lanes>, int c) {
-        T top[Lanes], place[Lanes];
+        T top[Lanes]{}, place[Lanes]{};
         bool first = true;
         over_window(w, s.in, i, j, [&](int position) {
           T const* const here = x + position * channels + c;
