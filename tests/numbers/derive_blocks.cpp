@@ -24,6 +24,9 @@ struct images : objective<image_net, cross_entropy> {};
 struct token_net
     : network<input<64> | embedding<30, 32> | act::tanh | dense<24> | act::tanh | mean_over_positions | dense<3>> {};
 struct tokens : objective<token_net, squared_error> {};
+struct sentence_net : network<input<64> | ragged | embedding<30, 32> | act::tanh | dense<24> | act::tanh |
+                              masked_mean_over_positions | dense<3>> {};
+struct sentences : objective<sentence_net, squared_error> {};
 
 constexpr std::size_t samples = 40;
 template <objective_type Objective, class... Quantities>
@@ -54,6 +57,19 @@ auto batch_of(data const& d, images*) {
   return b;
 }
 auto batch_of(data const& d, tokens*) { return batch(d.x, d.targets); }
+
+/// Sentences of 1 to 64 tokens.
+batch<double> batch_of(data const& d, sentences*) {
+  static std::vector<unsigned char> const mask = [] {
+    std::vector<unsigned char> all;
+    for (std::size_t n = 0; n < samples; ++n)
+      for (std::size_t r = 0; r < 64; ++r) all.push_back(r <= (n * 37) % 64 ? 1 : 0);
+    return all;
+  }();
+  batch b(d.x, d.targets);
+  b.side.mask = mask;
+  return b;
+}
 
 template <class Range>
 std::vector<double> numbers(Range const& r) {
@@ -127,6 +143,12 @@ TEST_CASE("tables and their frequencies are gathered over blocks") {
   auto const d = data_of<tokens>(30);
   agrees<tokens>(d, loss_value, gradient, ggn_diagonal, ggn_vector_product(d.along));
   agrees<tokens>(d, kfac<expand>, kfac<reduce>, kfac<automatic>, kfac<expand, empirical>);
+}
+
+TEST_CASE("a block's samples have their own masks; K-FAC beside padding counts positions first, of all samples") {
+  auto const d = data_of<sentences>(30);
+  agrees<sentences>(d, loss_value, gradient, per_sample_gradient_norms, ggn_diagonal, ggn_vector_product(d.along));
+  STATIC_REQUIRE_FALSE(blocks_for<sentences, kfac_t<expand_t, exact_t, joint_bias_t>>::add_up);
 }
 
 TEST_CASE("a gradient gathered over blocks is the mean of the samples' own, and no other weighting of them") {
