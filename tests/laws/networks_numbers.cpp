@@ -7,6 +7,7 @@
 
 #include "../numbers/networks.hpp"
 #include "../numbers/reference.hpp"
+#include "../numbers/worst.hpp"
 
 namespace {
 
@@ -48,9 +49,9 @@ extended difference() {
   // At run time: g++ -fsanitize=undefined does not compare addresses of different objects in constant expressions.
   REQUIRE_FALSE(same_graph<A, B>());
   auto const theta = ref::random_theta<B, extended>(32);
-  extended worst = std::max(relative_error(output<A>(theta), output<B>(theta)),
+  extended worst = worst_of(relative_error(output<A>(theta), output<B>(theta)),
                             relative_error(input_jacobian<A>(theta), input_jacobian<B>(theta)));
-  if constexpr (B::parameter_count > 0) worst = std::max(worst, relative_error(jacobian<A>(theta), jacobian<B>(theta)));
+  if constexpr (B::parameter_count > 0) worst = worst_of(worst, relative_error(jacobian<A>(theta), jacobian<B>(theta)));
   return worst;
 }
 

@@ -8,6 +8,8 @@
 
 #include <kappa/algebra.hpp>
 
+#include "worst.hpp"
+
 namespace {
 using namespace kappa;
 
@@ -176,7 +178,7 @@ TEST_CASE("a diagonal in a Kronecker product of bases") {
           dense(i, j) += lambda(b, a) * u_b(b, i / q) * u_a(a, i % q) * u_b(b, j / q) * u_a(a, j % q);
   auto const made = to_dense(op);
   double worst = 0, transposed = 0;
-  for (std::size_t i = 0; i < dense.size(); ++i) worst = std::max(worst, std::abs(made.data()[i] - dense.data()[i]));
+  for (std::size_t i = 0; i < dense.size(); ++i) worst = worst_of(worst, std::abs(made.data()[i] - dense.data()[i]));
   CHECK(worst < 1e-12);
   kronecker_eigenbasis<double> const wrong(matrix<double>(xt::transpose(u_b)), u_a, lambda);
   auto const made_wrong = to_dense(wrong);
@@ -238,7 +240,7 @@ TEMPLATE_TEST_CASE("products with a few long rows", "", float, double) {
               exact += term;
               size += std::abs(term);
             }
-            most = std::max(most, std::abs(static_cast<double>(y[c * n + j]) - exact) / (close * size));
+            most = worst_of(most, std::abs(static_cast<double>(y[c * n + j]) - exact) / (close * size));
           }
         return most;
       };

@@ -10,6 +10,7 @@
 #include <kappa/algebra.hpp>
 
 #include "algebra_reference.hpp"
+#include "worst.hpp"
 
 using namespace kappa;
 namespace ref = reference;
@@ -69,18 +70,18 @@ double top_error(Op const& op, ref::dense const& d, std::size_t k) {
   if (pairs.values.size() != k || pairs.vectors.shape(0) != k || pairs.vectors.shape(1) != d.n) return INFINITY;
   ref::number worst = 0;
   for (std::size_t r = 0; r < k; ++r) {
-    worst = std::max(worst, std::abs(pairs.values(r) - all[r]) / scale);
+    worst = worst_of(worst, std::abs(pairs.values(r) - all[r]) / scale);
     ref::column v(d.n);
     for (std::size_t i = 0; i < d.n; ++i) v[i] = pairs.vectors(r, i);
     auto const image = ref::times(d, v);
     ref::number residual = 0;
     for (std::size_t i = 0; i < d.n; ++i) residual += std::pow(image[i] - pairs.values(r) * v[i], 2);
-    worst = std::max(worst, std::sqrt(residual) / scale);
-    worst = std::max(worst, std::abs(std::sqrt(residual) - pairs.residuals(r)) / scale);
+    worst = worst_of(worst, std::sqrt(residual) / scale);
+    worst = worst_of(worst, std::abs(std::sqrt(residual) - pairs.residuals(r)) / scale);
     for (std::size_t s = 0; s <= r; ++s) {
       ref::number product = 0;
       for (std::size_t i = 0; i < d.n; ++i) product += v[i] * pairs.vectors(s, i);
-      worst = std::max(worst, std::abs(product - (r == s)));
+      worst = worst_of(worst, std::abs(product - (r == s)));
     }
   }
   return static_cast<double>(worst);

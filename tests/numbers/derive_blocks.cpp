@@ -1,8 +1,7 @@
 // A batch that goes through the layers in blocks gives what it gives as a whole: every quantity that is gathered so,
 // each on one thread, where blocks are several, and on as many as make them one.
 
-#include <algorithm>
-#include <cmath>
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -13,7 +12,10 @@
 #include <kappa/derive.hpp>
 #include <kappa/layers.hpp>
 
+#include "reference.hpp"
+
 using namespace kappa;
+using kappa::reference::relative_error;
 
 namespace {
 
@@ -90,17 +92,6 @@ std::vector<double> held(Derivation& q, Quantity const& which) {
   }
 }
 
-double difference(std::vector<double> const& a, std::vector<double> const& b) {
-  REQUIRE(a.size() == b.size());
-  double worst = 0, largest = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    worst = std::max(worst, std::abs(a[i] - b[i]));
-    largest = std::max(largest, std::abs(b[i]));
-  }
-  REQUIRE(largest > 0);
-  return worst / largest;
-}
-
 /// The quantities on one thread and on so many that a block is the batch.
 template <objective_type Objective, quantity... Quantities>
 void agrees(data const& d, Quantities const&... quantities) {
@@ -117,7 +108,7 @@ void agrees(data const& d, Quantities const&... quantities) {
   auto const cut = on(1), together = on(many);
   for (std::size_t i = 0; i < cut.size(); ++i) {
     INFO("quantity " << i);
-    CHECK(difference(cut[i], together[i]) < 1e-12);
+    CHECK(relative_error(cut[i], together[i]) < 1e-12);
   }
   set_threads(1);
 }
@@ -167,8 +158,8 @@ TEST_CASE("a gradient gathered over blocks is the mean of the samples' own, and 
       skewed[p] += one[gradient][p] / samples * (n == samples - 1 ? 2 : 1);
     }
   }
-  CHECK(difference(total, average) < 1e-12);
-  CHECK(difference(total, skewed) > 1e-4);
+  CHECK(relative_error(total, average) < 1e-12);
+  CHECK(relative_error(total, skewed) > 1e-4);
 }
 
 TEST_CASE("blocks bound the memory of a batch, unless vectors are kept") {
@@ -183,4 +174,12 @@ TEST_CASE("blocks bound the memory of a batch, unless vectors are kept") {
   STATIC_REQUIRE(kept::bytes(4096, 1) > 2 * kept::bytes(2048, 1) - 4096);
   STATIC_REQUIRE_FALSE(blocks_for<images, gradient_t, ggn_t>::add_up);
   STATIC_REQUIRE_FALSE(blocks_for<images, gradient_t, gradient_variance_t>::add_up);
+}
+
+TEST_CASE("the explanation says whether a batch goes in blocks") {
+  auto const says = [](explanation const& e, char const* what) { return e.text.find(what) != std::string::npos; };
+  auto const own = std::to_string(blocks_for<images, gradient_t>::own);
+  CHECK(says(explain<images, double>(gradient),
+             (" of " + own + " samples a thread, which go through all layers").c_str()));
+  CHECK_FALSE(says(explain<images, double>(gradient, ggn), "samples a thread"));
 }

@@ -10,6 +10,7 @@
 
 #include "networks.hpp"
 #include "reference.hpp"
+#include "worst.hpp"
 
 namespace {
 
@@ -55,7 +56,7 @@ void is_exact(auto const& quantity) {
 template <class Objective>
 void is_not_exact(auto const& quantity) {
   double worst = 0;
-  for (double error : block_errors<Objective>(quantity)) worst = std::max(worst, error);
+  for (double error : block_errors<Objective>(quantity)) worst = worst_of(worst, error);
   CHECK(worst > 1e-3);
 }
 

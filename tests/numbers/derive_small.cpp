@@ -11,6 +11,8 @@
 #include <kappa/derive/derive.hpp>
 #include <kappa/tensor/random.hpp>
 
+#include "worst.hpp"
+
 namespace {
 using namespace kappa;
 
@@ -62,7 +64,7 @@ double distance(sample<Objective, T> const& s, sample<Objective, T> const& t) {
   double size = 1e-3;
   for (T v : general[gradient]) size = std::max(size, std::abs(static_cast<double>(v)));
   for (std::size_t p = 0; p < s.theta.size(); ++p)
-    worst = std::max(worst, std::abs(static_cast<double>(own[gradient][p] - general[gradient][p])) / size);
+    worst = worst_of(worst, std::abs(static_cast<double>(own[gradient][p] - general[gradient][p])) / size);
   return worst / std::numeric_limits<T>::epsilon();
 }
 
@@ -165,7 +167,7 @@ TEMPLATE_TEST_CASE("blocks of samples", "", float, double) {
     auto const changed = on(1);
     for (std::size_t i = 0; i < one.size(); ++i) {
       size = std::max(size, std::abs(two[i]));
-      off = std::max(off, std::abs(one[i] - two[i]));
+      off = worst_of(off, std::abs(one[i] - two[i]));
       other = std::max(other, std::abs(changed[i] - two[i]));
     }
     double const tolerance = 100 * std::numeric_limits<T>::epsilon() * size;

@@ -10,9 +10,12 @@
 #include <kappa/derive.hpp>
 #include <kappa/derive/directions.hpp>
 
+#include "reference.hpp"
+
 namespace {
 
 using namespace kappa;
+using reference::relative_error;
 
 struct net : network<input<784> | dense<128> | act::relu | dense<64> | act::tanh | dense<10>> {};
 struct goal : objective<net, cross_entropy> {};
@@ -46,24 +49,14 @@ results<T> results_on(int thread_count) {
           wide(q[ggn_vector_product])};
 }
 
-double relative_difference(std::vector<double> const& a, std::vector<double> const& b) {
-  double worst = 0, largest = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    worst = std::max(worst, std::abs(a[i] - b[i]));
-    largest = std::max(largest, std::abs(b[i]));
-  }
-  REQUIRE(largest > 0);
-  return worst / largest;
-}
-
 template <class A, class B>
 void agree(A const& a, B const& b, double tolerance) {
   CHECK(std::abs(a.loss - b.loss) < tolerance * std::abs(b.loss));
-  CHECK(relative_difference(a.gradient, b.gradient) < tolerance);
-  CHECK(relative_difference(a.norms, b.norms) < tolerance);
-  CHECK(relative_difference(a.inputs, b.inputs) < tolerance);
-  CHECK(relative_difference(a.outputs, b.outputs) < tolerance);
-  CHECK(relative_difference(a.product, b.product) < tolerance);
+  CHECK(relative_error(a.gradient, b.gradient) < tolerance);
+  CHECK(relative_error(a.norms, b.norms) < tolerance);
+  CHECK(relative_error(a.inputs, b.inputs) < tolerance);
+  CHECK(relative_error(a.outputs, b.outputs) < tolerance);
+  CHECK(relative_error(a.product, b.product) < tolerance);
 }
 
 }  // namespace
@@ -79,7 +72,7 @@ TEST_CASE("float agrees with double to float's rounding, and no better") {
   auto const narrow = results_on<float>(1);
   auto const wide = results_on<double>(1);
   agree(narrow, wide, 2e-5);
-  CHECK(relative_difference(narrow.gradient, wide.gradient) > 1e-9);
+  CHECK(relative_error(narrow.gradient, wide.gradient) > 1e-9);
 }
 
 namespace {
@@ -122,14 +115,14 @@ curvature_results<T> curvature_on(int thread_count) {
 
 TEST_CASE("Gram matrices, their eigenpairs and directional derivatives: the same on any number of threads") {
   auto const one = curvature_on<double>(1), two = curvature_on<double>(2), again = curvature_on<double>(2);
-  CHECK(relative_difference(one.gram, two.gram) < 1e-13);
-  CHECK(relative_difference(one.second_factor, two.second_factor) < 1e-13);
-  CHECK(relative_difference(one.values, two.values) < 1e-12);
-  CHECK(relative_difference(one.pairs, two.pairs) < 1e-12);
+  CHECK(relative_error(one.gram, two.gram) < 1e-13);
+  CHECK(relative_error(one.second_factor, two.second_factor) < 1e-13);
+  CHECK(relative_error(one.values, two.values) < 1e-12);
+  CHECK(relative_error(one.pairs, two.pairs) < 1e-12);
   // Vectors are as exact as the residual's bound, 1e-10 of the largest eigenvalue, over the gap.
-  CHECK(relative_difference(one.vectors, two.vectors) < 1e-7);
-  CHECK(relative_difference(one.slopes, two.slopes) < 1e-7);
-  CHECK(relative_difference(one.curvatures, two.curvatures) < 1e-7);
+  CHECK(relative_error(one.vectors, two.vectors) < 1e-7);
+  CHECK(relative_error(one.slopes, two.slopes) < 1e-7);
+  CHECK(relative_error(one.curvatures, two.curvatures) < 1e-7);
   CHECK(two.gram == again.gram);
   CHECK(two.second_factor == again.second_factor);
   CHECK(two.values == again.values);
@@ -139,6 +132,6 @@ TEST_CASE("Gram matrices, their eigenpairs and directional derivatives: the same
   CHECK(two.curvatures == again.curvatures);
   // The comparison would see another arithmetic.
   auto const narrow = curvature_on<float>(2);
-  CHECK(relative_difference(narrow.gram, two.gram) < 1e-4);
-  CHECK(relative_difference(narrow.gram, two.gram) > 1e-9);
+  CHECK(relative_error(narrow.gram, two.gram) < 1e-4);
+  CHECK(relative_error(narrow.gram, two.gram) > 1e-9);
 }

@@ -1,6 +1,7 @@
 // The rounding of the sharing study: bfloat16 has 8 bits of significand, and ties go to even.
 
 #include "../../examples/sharing_study/bfloat16.hpp"
+#include "worst.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -27,7 +28,7 @@ TEST_CASE("bfloat16 is off by at most 2⁻⁸ of a number, and by as much") {
   for (int i = 0; i < 10000; ++i) {
     auto const x = static_cast<float>(random.normal());
     double const off = std::abs(static_cast<double>(bfloat16(x)) - static_cast<double>(x));
-    worst = std::max(worst, off / std::abs(static_cast<double>(x)));
+    worst = worst_of(worst, off / std::abs(static_cast<double>(x)));
     CHECK(bfloat16(bfloat16(x)) == bfloat16(x));
   }
   CHECK(worst <= 0x1p-8);

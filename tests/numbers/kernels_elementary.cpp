@@ -14,6 +14,8 @@
 #include <kappa/declare/act.hpp>
 #include <kappa/kernels/pointwise.hpp>
 
+#include "worst.hpp"
+
 namespace {
 
 using kind = kappa::activation_kind;
@@ -71,8 +73,8 @@ errors<T, Function> measure(F&& f) {
     extended const off = std::abs(static_cast<extended>(y[i]) - exact);
     extended const unit = std::max<extended>(std::abs(exact), std::numeric_limits<T>::min());
     auto const relative = static_cast<double>(off / unit / std::numeric_limits<T>::epsilon());
-    e.relative = relative <= e.relative ? e.relative : relative;  // a NaN counts
-    e.absolute = static_cast<double>(off) <= e.absolute ? e.absolute : static_cast<double>(off);
+    e.relative = worst_of(e.relative, relative);
+    e.absolute = worst_of(e.absolute, static_cast<double>(off));
     if (i % 2 == 1) e.odd = e.odd && y[i] == -y[i - 1];
     if (std::abs(y[i]) > 1) ++e.overshoots;
   }
@@ -175,7 +177,7 @@ TEMPLATE_TEST_CASE("fast_gelu is near gelu, and has derivatives of its own", "",
   kappa::kernels::derivative_times<T, kind::fast_gelu>(s.data(), ones.data(), first.data(), s.size());
   kappa::kernels::second_derivative<T, kind::fast_gelu>(s.data(), second.data(), s.size());
   extended from_gelu = 0, off[3] = {}, to_gelu_slope = 0;
-  auto const see = [](extended& worst, extended error) { worst = std::abs(error) <= worst ? worst : std::abs(error); };
+  auto const see = [](extended& worst, extended error) { worst = worst_of(worst, std::abs(error)); };
   for (std::size_t i = 0; i < s.size(); ++i) {
     auto const x = static_cast<extended>(s[i]);
     see(from_gelu, static_cast<extended>(value[i]) - gelu_of::exact(x));

@@ -14,6 +14,8 @@
 
 #include <kappa/kernels/factors.hpp>
 
+#include "worst.hpp"
+
 namespace kernel_factors {
 
 using namespace kappa::kernels;
@@ -38,7 +40,7 @@ double error(Got const& got, extended const& before, extended const& change, std
   long double worst = 0, scale = std::numeric_limits<long double>::min();
   for (std::size_t i = 0; i < before.size(); ++i) {
     long double const off = std::abs(static_cast<long double>(got[i]) - (before[i] + change[i]));
-    worst = off <= worst ? worst : off;  // a NaN counts
+    worst = worst_of(worst, off);
     scale = std::max({scale, std::abs(before[i]), std::abs(change[i])});
   }
   return static_cast<double>(worst / scale / std::numeric_limits<T>::epsilon()) /

@@ -11,6 +11,8 @@
 
 #include <kappa/kernels/pointwise.hpp>
 
+#include "worst.hpp"
+
 namespace {
 
 using kind = kappa::activation_kind;
@@ -85,7 +87,7 @@ struct worst {
     real_t const floor = std::numeric_limits<T>::min() * growth;
     real_t const unit = std::max(e.size, floor) * std::numeric_limits<T>::epsilon();
     auto const off = static_cast<double>(std::abs(static_cast<real_t>(got) - e.value) / unit);
-    ulps = off <= ulps ? ulps : off;  // a NaN counts
+    ulps = worst_of(ulps, off);
   }
 };
 

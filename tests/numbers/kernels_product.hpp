@@ -13,6 +13,8 @@
 
 #include <kappa/kernels/product.hpp>
 
+#include "worst.hpp"
+
 namespace kernel_products {
 
 using kappa::route;
@@ -49,7 +51,7 @@ template <class T>
 double error(T const* got, extended const& expected, std::size_t terms) {
   long double worst = 0;
   for (std::size_t i = 0; i < expected.size(); ++i)
-    worst = std::max(worst, std::abs(static_cast<long double>(got[i]) - expected[i]));
+    worst = worst_of(worst, std::abs(static_cast<long double>(got[i]) - expected[i]));
   return static_cast<double>(worst / (static_cast<long double>(terms + 2) * std::numeric_limits<T>::epsilon()));
 }
 

@@ -18,6 +18,7 @@
 #include <kappa/methods/kfac_optimiser.hpp>
 
 #include "io_scratch.hpp"
+#include "one_hot.hpp"
 #include "reference.hpp"
 
 using namespace kappa;
@@ -38,18 +39,8 @@ std::vector<double> const tokens{0, 1, 1, 2, 0, 1, 0, 1, 3, 1, 2, 2, 0, 1, 1, 0,
 std::vector<int> const labels{0, 2, 1, 2};
 std::vector<unsigned char> const mask{1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1, 0, 1, 0, 1, 1, 1, 1, 1, 0};
 
-std::vector<double> one_hot(std::vector<double> const& from) {
-  std::vector<double> rows;
-  for (double token : from)
-    for (int v = 0; v < vocabulary; ++v) rows.push_back(v == static_cast<int>(token) ? 1 : 0);
-  return rows;
-}
-/// Parameters of the dense twin in the order of the embedding's network.
-std::vector<double> by_rows(std::vector<double> const& twin) {
-  std::vector<double> all = twin;
-  for (std::size_t v = 0; v < vocabulary; ++v)
-    for (std::size_t o = 0; o < features; ++o) all[v * features + o] = twin[o * vocabulary + v];
-  return all;
+std::vector<double> by_rows(std::span<double const> twin) {
+  return kappa::one_hot::as_table(twin, vocabulary, features);
 }
 /// Samples [begin, end), whose elements may have `width` numbers a position.
 batch<double> part(std::vector<double> const& inputs, std::size_t width, std::size_t begin, std::size_t end) {
@@ -138,7 +129,7 @@ TEST_CASE("a table's sums live on disk as its diagonal") {
 }
 
 TEST_CASE("the optimiser takes a table as the dense layer over one-hot rows") {
-  auto const hot = one_hot(tokens);
+  auto const hot = kappa::one_hot::rows_of(tokens, vocabulary);
   auto const run = [&]<auto Curvature>(kfac_options o, bool same) {
     auto theta_twin = ref::random_theta<hot_net, double>(5);
     auto theta = by_rows(theta_twin);

@@ -13,6 +13,7 @@
 #include <kappa/derive.hpp>
 #include <kappa/layers.hpp>
 
+#include "one_hot.hpp"
 #include "reference.hpp"
 
 using namespace kappa;
@@ -41,19 +42,8 @@ std::vector<double> const tokens{0, 1, 1, 2, 0, 1, 0, 1, 1, 1, 2, 2, 0, 1, 1, 0,
 std::vector<int> const labels{0, 2, 1, 2};
 std::vector<unsigned char> const mask{1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1, 0, 1, 0, 1, 1, 1, 1, 1, 0};
 
-std::vector<double> one_hot(std::vector<double> const& from) {
-  std::vector<double> rows;
-  for (double token : from)
-    for (int v = 0; v < vocabulary; ++v) rows.push_back(v == static_cast<int>(token) ? 1 : 0);
-  return rows;
-}
-
-/// Parameters, or anything in their order, of the dense twin in the order of the embedding's network.
 std::vector<double> by_rows(std::span<double const> twin) {
-  std::vector<double> all(twin.begin(), twin.end());
-  for (std::size_t v = 0; v < vocabulary; ++v)
-    for (std::size_t o = 0; o < features; ++o) all[v * features + o] = twin[o * vocabulary + v];
-  return all;
+  return kappa::one_hot::as_table(twin, vocabulary, features);
 }
 /// A matrix [P, P] likewise.
 std::vector<double> by_rows(matrix<double> const& twin) {
@@ -113,7 +103,7 @@ void check_twins(std::vector<unsigned char> const& valid) {
   using twin = typename Pair::twin;
   auto const theta_twin = ref::random_theta<typename twin::network, double>(5);
   auto const theta = by_rows(theta_twin);
-  auto const hot = one_hot(tokens);
+  auto const hot = kappa::one_hot::rows_of(tokens, vocabulary);
   batch<double> words(tokens, labels), rows(hot, labels);
   words.side.mask = rows.side.mask = valid;
   auto const v = ref::random_theta<typename twin::network, double>(9);

@@ -13,6 +13,7 @@
 #include <kappa/tensor/random.hpp>
 
 #include "textbook_losses.hpp"
+#include "worst.hpp"
 
 using namespace kappa;
 
@@ -141,7 +142,7 @@ double errors_away(numbers<double> const& f, target<double> y, numbers<double> c
   for (std::size_t e = 0; e < n * n; ++e) {
     double const mean = sum[e] / draws, variance = squares[e] / draws - mean * mean;
     double const gap = std::abs(mean - expected[e]);
-    if (gap > 0) most = std::max(most, gap / std::sqrt(variance / draws + 1e-30));
+    if (!(gap <= 0)) most = worst_of(most, gap / std::sqrt(variance / draws + 1e-30));
   }
   return most;
 }

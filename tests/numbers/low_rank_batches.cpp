@@ -12,6 +12,8 @@
 #include <kappa/methods/accumulate.hpp>
 #include <kappa/methods/directional_newton.hpp>
 
+#include "worst.hpp"
+
 namespace {
 using namespace kappa;
 
@@ -45,7 +47,7 @@ double difference(matrix<double> const& a, matrix<double> const& b) {
   REQUIRE(a.size() == b.size());
   double worst = 0, largest = 0;
   for (std::size_t i = 0; i < a.size(); ++i) {
-    worst = std::max(worst, std::abs(a.data()[i] - b.data()[i]));
+    worst = worst_of(worst, std::abs(a.data()[i] - b.data()[i]));
     largest = std::max(largest, std::abs(b.data()[i]));
   }
   REQUIRE(largest > 0);
@@ -184,7 +186,7 @@ void sub_sampled(double rescale) {
   auto const newton = directional_newton_step_of(curvature, ggn, gradients, leading{4}, constant_damping{0.3});
   double worst = 0, wrong = 0, largest = 0;
   for (std::size_t p = 0; p < d.theta.size(); ++p) {
-    worst = std::max(worst, std::abs(newton.step(p) - step(p)));
+    worst = worst_of(worst, std::abs(newton.step(p) - step(p)));
     wrong = std::max(wrong, std::abs(newton.step(p) - 4 * step(p)));
     largest = std::max(largest, std::abs(step(p)));
   }

@@ -12,6 +12,8 @@
 #include <kappa/derive/initialise.hpp>
 #include <kappa/methods.hpp>
 
+#include "worst.hpp"
+
 namespace {
 
 using namespace kappa;
@@ -178,7 +180,7 @@ TEST_CASE("predictions are the network's outputs") {
     for (std::size_t c = 0; c < 4; ++c) {
       long double f = theta(20 + 20 + c);
       for (std::size_t j = 0; j < 5; ++j) f += static_cast<long double>(theta(20 + c * 5 + j)) * h[j];
-      worst = std::max(worst, static_cast<double>(std::abs(f - rows(n, c))));
+      worst = worst_of(worst, static_cast<double>(std::abs(f - rows(n, c))));
       swapped = std::max(swapped, static_cast<double>(std::abs(f - rows(9 - n, c))));
     }
   }

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "theory_brute_force.hpp"
+#include "worst.hpp"
 
 #include <kappa/theory/batch_norm.hpp>
 
@@ -112,7 +113,7 @@ TEST_CASE("The training-mode matrix has the spectrum of the Gauss-Newton matrix"
     auto const i = random_instance(seed);
     auto const brute = i.spectrum(false);
     double const error = distance(brute, i.training().eigenvalues()), magnified = magnification(i);
-    worst = std::max(worst, magnified < 1e3 ? error : 1e3 / magnified * error);
+    worst = worst_of(worst, magnified < 1e3 ? error : 1e3 / magnified * error);
     ordinary += magnified < 1e3;
     auto wrong = i;
     wrong.net.epsilon += 0.2;
@@ -142,7 +143,7 @@ TEST_CASE("The matrix of frozen statistics has the spectrum of the Gauss-Newton 
   for (std::uint64_t seed = 0; seed < tried; ++seed) {
     auto const i = random_instance(seed);
     auto const brute = i.spectrum(true);
-    worst = std::max(worst, distance(brute, i.frozen().eigenvalues()));
+    worst = worst_of(worst, distance(brute, i.frozen().eigenvalues()));
     auto wrong = i;
     for (double& v : elements(wrong.statistics.mean)) v = 0;
     seen_mean += distance(brute, wrong.frozen().eigenvalues()) > 1e-6;

@@ -7,6 +7,7 @@
 
 #include "theory_networks.hpp"
 #include "theory_tally.hpp"
+#include "worst.hpp"
 
 #include <kappa/theory.hpp>
 
@@ -119,7 +120,7 @@ TEST_CASE("Lemma 2 is an equality on white data") {
       theory::linear_gauss_newton<Net> const g(d.theta, theory::covariance_of(d.inputs));
       double const stated = theory::lemma_2(g).value, exact = g.condition_number();
       if (!std::isfinite(stated) || exact > 1e4) continue;
-      worst = std::max(worst, std::abs(stated / exact - 1));
+      worst = worst_of(worst, std::abs(stated / exact - 1));
       ++equalities;
     }
   });

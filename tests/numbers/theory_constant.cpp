@@ -9,6 +9,8 @@
 #include <kappa/testing/random_instance.hpp>
 #include <kappa/theory.hpp>
 
+#include "worst.hpp"
+
 using namespace kappa;
 
 // [constant]
@@ -74,7 +76,7 @@ double worst_difference(std::array<double, static_cast<std::size_t>(Net::paramet
   double worst = 0;
   for (std::size_t i = 0; i < at_run_time.size(); ++i) {
     if (at_compile_time[i] == at_run_time[i]) continue;  // infinities
-    worst = std::max(worst, std::abs(at_compile_time[i] / at_run_time[i] - 1));
+    worst = worst_of(worst, std::abs(at_compile_time[i] / at_run_time[i] - 1));
   }
   return worst;
 }

@@ -8,6 +8,7 @@
 #include <numbers>
 
 #include "theory_brute_force.hpp"
+#include "worst.hpp"
 
 #include <kappa/theory/convolution.hpp>
 #include <kappa/theory/enclosed_gauss_newton.hpp>
@@ -309,7 +310,7 @@ TEST_CASE("Two single-channel layers: the Sylvester matrix, singular when the fi
     i.x = gaussian(i.length + 3, i.length, random);
     auto const m = linear_convolution_chain(i.layers, i.length).kernel_gram();
     REQUIRE(m.size() == gram.size());
-    for (std::size_t e = 0; e < m.size(); ++e) worst = std::max(worst, std::abs(m.data()[e] - gram.data()[e]));
+    for (std::size_t e = 0; e < m.size(); ++e) worst = worst_of(worst, std::abs(m.data()[e] - gram.data()[e]));
     // Order R, less one for every shared root; and so has the Gauss-Newton matrix itself.
     auto const rank = theory::ends_of(elements(i.spectrum())).rank;
     wrong_rank += rank != field - shared;
@@ -355,7 +356,7 @@ TEST_CASE("Circular convolutions fall apart into frequencies") {
       power[j] = (re * re + im * im) / static_cast<double>(channels * d);
     }
     auto const brute = i.spectrum(true);
-    worst = std::max(worst, distance(brute, theory::circular_spectrum(i.layers, power)));
+    worst = worst_of(worst, distance(brute, theory::circular_spectrum(i.layers, power)));
     ++tried;
     deep += depth > 1;  // one layer alone has d P(ω), in any order
     auto doubled = power;

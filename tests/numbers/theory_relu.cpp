@@ -7,6 +7,7 @@
 
 #include "reference.hpp"
 #include "theory_brute_force.hpp"
+#include "worst.hpp"
 
 #include <kappa/theory/enclosed_relu.hpp>
 #include <kappa/theory/relu_network.hpp>
@@ -146,7 +147,7 @@ TEST_CASE("The kernel matrix has the spectrum of the Gauss-Newton matrix, at any
   for (std::uint64_t seed = 0; seed < instances(500); ++seed) {
     instance const i = random_instance(seed);
     auto const brute = i.spectrum();
-    worst = std::max(worst, distance(brute, i.kernel().eigenvalues()));
+    worst = worst_of(worst, distance(brute, i.kernel().eigenvalues()));
     // Planted: another slope, and data twice as large.
     auto wrong = i;
     wrong.slope = i.slope / 2;

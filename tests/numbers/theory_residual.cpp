@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "theory_brute_force.hpp"
+#include "worst.hpp"
 
 #include <kappa/theory/bounds.hpp>
 #include <kappa/theory/enclosed_gauss_newton.hpp>
@@ -96,7 +97,7 @@ TEST_CASE("With respect to W the chain of W + beta I is a linear chain, at any s
   for (std::uint64_t seed = 0; seed < instances(500); ++seed) {
     auto const i = random_instance(seed);
     auto const brute = i.spectrum();
-    worst = std::max(worst, distance(brute, i.chain().gauss_newton().eigenvalues()));
+    worst = worst_of(worst, distance(brute, i.chain().gauss_newton().eigenvalues()));
     if (i.layers.size() == 1) continue;
     ++deep;
     auto without = i;
@@ -220,7 +221,7 @@ TEST_CASE("A semidefinite layer: every singular value grows by beta, and only th
     double const beta = 0.05 + 2 * random.uniform();
     double const exact = theory::singular_condition_number(theory::shifted(w, beta));
     double const stated = theory::semidefinite_shift(w, beta).value;
-    worst = std::max(worst, std::abs(stated / exact - 1) / exact);
+    worst = worst_of(worst, std::abs(stated / exact - 1) / exact);
     falls += theory::semidefinite_shift(w, 2 * beta).value <= stated;
     // The formula with singular values, on a matrix of the same ones that is not symmetric.
     auto turned = w;

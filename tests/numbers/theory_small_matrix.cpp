@@ -7,6 +7,7 @@
 
 #include "reference.hpp"
 #include "theory_networks.hpp"
+#include "worst.hpp"
 
 #include <kappa/testing/random_instance.hpp>
 #include <kappa/theory.hpp>
@@ -67,7 +68,7 @@ TEST_CASE("The small matrix has the spectrum of the Gauss-Newton matrix") {
         auto const g = small<Net>(d);
         CHECK(distance(exact, g.eigenvalues()) <= 1e-11);
         CHECK(distance(exact, lapack::symmetric_eigenvalues(g.dense())) <= 1e-11);
-        worst = std::max(worst, distance(exact, g.eigenvalues()));
+        worst = worst_of(worst, distance(exact, g.eigenvalues()));
         ++instances;
       }
   });
