@@ -182,12 +182,12 @@ explanation explain(Quantities const&...) {
   static_assert(static_detail::refuse<detail::coupling_fault<network, wanted>>());
   using places = layout<Objective, wanted>;
   auto const& plan = program<Objective, wanted>::value;
-  using blocks = detail::sample_blocks<T, Objective, wanted>;
-  constexpr std::size_t block = blocks::pay ? blocks::own : 0;
+  constexpr std::size_t many = std::size_t{1} << 40;  // more than any block has
+  constexpr std::size_t room = detail::runner<T, Objective, wanted>::room_for(many, 1);
   auto e =
       detail::explain({network::nodes, network::parameters, plan.nodes, plan.parameters,
                        program<Objective, wanted>::streams, wanted, plan.elements_per_sample, sizeof(T), places::fixed,
-                       places::results_per_sample, block, places::quadratic(128), Objective::terms});
+                       places::results_per_sample, room < many ? room : 0, places::quadratic(128), Objective::terms});
   for (kfac_mode mode : {kfac_mode::expand, kfac_mode::reduce, kfac_mode::automatic})
     for (bool apart : {false, true})
       if (wanted.any_kfac(mode, apart)) e.text += "\n" + detail::coverage_in<network>(mode, apart).text;

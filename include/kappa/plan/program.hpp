@@ -56,7 +56,6 @@ struct parameter_plan {
   int positions = 0;              ///< R: shared positions of all its uses together
   int reads = 0;                  ///< of a table: positions that read a row, of all its uses that have no padding
   int ragged_uses = 0;            ///< of a table: those where the mask says which positions read one
-  bool met = false;               ///< has a use
   bool packed = false;            ///< several uses: inputs and adjoints are copied side by side
   int inputs = place_of::none;    ///< [N, R, in]
   int adjoints = place_of::none;  ///< the streams, each [N, K, R, out]
@@ -262,11 +261,12 @@ constexpr auto plan_of(request const& r, stream_set const& streams) {
     packed_inputs.push(place_of::none);
     packed_adjoints.push(place_of::none);
   }
+  std::array<bool, Network::parameters.size() + 1> met{};  // an array of none has no elements to point at
   for (int i = n - 1; i > 0; --i) {
     if (at[i].parameter < 0) continue;
-    parameter_plan& w = p.parameters[static_cast<unsigned>(at[i].parameter)];
-    plan[i].begins = !w.met;
-    w.met = true;
+    bool& before = met[static_cast<unsigned>(at[i].parameter)];
+    plan[i].begins = !before;
+    before = true;
   }
   for (int i = 0; i < n; ++i) {
     if (at[i].parameter < 0) continue;
