@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "spectral_distance.hpp"
 #include "theory_brute_force.hpp"
 #include "worst.hpp"
 
@@ -112,21 +113,21 @@ TEST_CASE("The training-mode matrix has the spectrum of the Gauss-Newton matrix"
   for (std::uint64_t seed = 0; seed < tried; ++seed) {
     auto const i = random_instance(seed);
     auto const brute = i.spectrum(false);
-    double const error = distance(brute, i.training().eigenvalues()), magnified = magnification(i);
+    double const error = spectral_distance(brute, i.training().eigenvalues()), magnified = magnification(i);
     worst = worst_of(worst, magnified < 1e3 ? error : 1e3 / magnified * error);
     ordinary += magnified < 1e3;
     auto wrong = i;
     wrong.net.epsilon += 0.2;
-    seen_epsilon += distance(brute, wrong.training().eigenvalues()) > 1e-6;
+    seen_epsilon += spectral_distance(brute, wrong.training().eigenvalues()) > 1e-6;
     wrong = i;
     for (double& v : elements(wrong.net.output_weight)) v *= 2;
-    seen_scale += distance(brute, wrong.training().eigenvalues()) > 1e-3;
+    seen_scale += spectral_distance(brute, wrong.training().eigenvalues()) > 1e-3;
     if (i.net.affine) {
       wrong = i;
       wrong.net.affine.reset();
-      seen_affine += distance(brute, wrong.training().eigenvalues()) > 1e-3;
+      seen_affine += spectral_distance(brute, wrong.training().eigenvalues()) > 1e-3;
     }
-    seen_frozen += distance(brute, i.frozen().eigenvalues()) > 1e-6;
+    seen_frozen += spectral_distance(brute, i.frozen().eigenvalues()) > 1e-6;
   }
   CHECK(worst <= 1e-12);
   CHECK(ordinary >= tried * 9 / 10);
@@ -143,13 +144,13 @@ TEST_CASE("The matrix of frozen statistics has the spectrum of the Gauss-Newton 
   for (std::uint64_t seed = 0; seed < tried; ++seed) {
     auto const i = random_instance(seed);
     auto const brute = i.spectrum(true);
-    worst = worst_of(worst, distance(brute, i.frozen().eigenvalues()));
+    worst = worst_of(worst, spectral_distance(brute, i.frozen().eigenvalues()));
     auto wrong = i;
     for (double& v : elements(wrong.statistics.mean)) v = 0;
-    seen_mean += distance(brute, wrong.frozen().eigenvalues()) > 1e-6;
+    seen_mean += spectral_distance(brute, wrong.frozen().eigenvalues()) > 1e-6;
     wrong = i;
     for (double& v : elements(wrong.statistics.deviation)) v *= v;
-    seen_deviation += distance(brute, wrong.frozen().eigenvalues()) > 1e-4;
+    seen_deviation += spectral_distance(brute, wrong.frozen().eigenvalues()) > 1e-4;
   }
   CHECK(worst <= 1e-12);
   CHECK(seen_mean >= tried * 9 / 10);
@@ -163,8 +164,8 @@ TEST_CASE("In training mode the mean of the data does not matter, and the readou
     auto moved = i;
     for (std::size_t q = 0; q < i.x.shape(0); ++q)
       for (std::size_t j = 0; j < i.x.shape(1); ++j) moved.x(q, j) += 5;
-    CHECK(distance(before.eigenvalues(), moved.training().eigenvalues()) <= 1e-10);
-    CHECK(distance(i.frozen().eigenvalues(), moved.frozen().eigenvalues()) > 1e-3);
+    CHECK(spectral_distance(before.eigenvalues(), moved.training().eigenvalues()) <= 1e-10);
+    CHECK(spectral_distance(i.frozen().eigenvalues(), moved.frozen().eigenvalues()) > 1e-3);
     // The trace is that of the two terms: the readout gives k for every unit, whatever V is.
     auto silent = i;
     silent.net.epsilon = 0;

@@ -77,14 +77,6 @@ std::vector<double> flat(Matrix const&... m) {
   return all;
 }
 
-/// How far two descending spectra differ, relative to the largest eigenvalue; a shorter one goes on with zeros.
-inline double distance(vector<double> const& a, vector<double> const& b) {
-  double largest = 0;
-  for (std::size_t i = 0; i < std::max(a.size(), b.size()); ++i)
-    largest = std::max(largest, std::abs((i < a.size() ? a(i) : 0) - (i < b.size() ? b(i) : 0)));
-  return largest / std::max(a(0), b(0));
-}
-
 /// κ over the first `rank` eigenvalues, and whether double precision knows it to 0.1 %: λ_min is known to about
 /// 16 order ε λ_max.
 struct condition {

@@ -7,6 +7,7 @@
 #include <limits>
 #include <numbers>
 
+#include "spectral_distance.hpp"
 #include "theory_brute_force.hpp"
 #include "worst.hpp"
 
@@ -171,24 +172,25 @@ TEST_CASE("Both small matrices have the spectrum of the Gauss-Newton matrix with
     auto const i = random_instance(seed);
     auto const brute = i.spectrum();
     auto const g = i.gauss_newton();
-    in_kernel_space = std::max(in_kernel_space, distance(brute, g.eigenvalues()));
-    in_data_space = std::max(in_data_space, distance(brute, lapack::symmetric_eigenvalues(g.dense_in_data_space())));
+    in_kernel_space = std::max(in_kernel_space, spectral_distance(brute, g.eigenvalues()));
+    in_data_space =
+        std::max(in_data_space, spectral_distance(brute, lapack::symmetric_eigenvalues(g.dense_in_data_space())));
     // Planted: weights not shared; a mean over positions instead of a sum; one layer's taps turned round; samples
     // counted twice.
     several += g.chain().positions(0) > 1;
-    seen[0] += distance(brute, g.unshared().eigenvalues()) > 1e-6;
+    seen[0] += spectral_distance(brute, g.unshared().eigenvalues()) > 1e-6;
     auto average = g.eigenvalues();
     for (double& e : elements(average)) e /= static_cast<double>(g.chain().positions(g.chain().depth() - 1));
-    seen[1] += distance(brute, average) > 1e-6;
+    seen[1] += spectral_distance(brute, average) > 1e-6;
     auto turned = i;
     auto& w = turned.layers.back();
     for (std::size_t o = 0; o < w.outputs; ++o)
       for (std::size_t c = 0; c < w.inputs; ++c)
         for (std::size_t t = 0; t < w.taps; ++t) w(o, c, t) = i.layers.back()(o, c, w.taps - 1 - t);
-    seen[2] += distance(brute, turned.gauss_newton().eigenvalues()) > 1e-6;
+    seen[2] += spectral_distance(brute, turned.gauss_newton().eigenvalues()) > 1e-6;
     turned = i;
     for (double& e : elements(turned.x)) e *= std::sqrt(2.0);
-    seen[3] += distance(brute, turned.gauss_newton().eigenvalues()) > 0.4;
+    seen[3] += spectral_distance(brute, turned.gauss_newton().eigenvalues()) > 0.4;
   }
   CHECK(in_kernel_space <= 1e-12);
   CHECK(in_data_space <= 1e-12);
@@ -356,15 +358,15 @@ TEST_CASE("Circular convolutions fall apart into frequencies") {
       power[j] = (re * re + im * im) / static_cast<double>(channels * d);
     }
     auto const brute = i.spectrum(true);
-    worst = worst_of(worst, distance(brute, theory::circular_spectrum(i.layers, power)));
+    worst = worst_of(worst, spectral_distance(brute, theory::circular_spectrum(i.layers, power)));
     ++tried;
     deep += depth > 1;  // one layer alone has d P(ω), in any order
     auto doubled = power;
     for (double& p : doubled) p *= 2;
-    seen_power += distance(brute, theory::circular_spectrum(i.layers, doubled)) > 0.4;
+    seen_power += spectral_distance(brute, theory::circular_spectrum(i.layers, doubled)) > 0.4;
     auto rotated = power;
     std::rotate(rotated.begin(), rotated.begin() + 1, rotated.end());
-    seen_rotation += depth > 1 && distance(brute, theory::circular_spectrum(i.layers, rotated)) > 1e-6;
+    seen_rotation += depth > 1 && spectral_distance(brute, theory::circular_spectrum(i.layers, rotated)) > 1e-6;
   }
   CHECK(worst <= 1e-12);
   CHECK(seen_power == tried);

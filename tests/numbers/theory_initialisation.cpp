@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "spectral_distance.hpp"
 #include "theory_brute_force.hpp"
 #include "worst.hpp"
 
@@ -131,14 +132,14 @@ TEST_CASE("Aligned layers: the whole spectrum") {
       CHECK(brute(0) <= 1e-25);
       continue;
     }
-    worst = worst_of(worst, distance(brute, stated));
+    worst = worst_of(worst, spectral_distance(brute, stated));
     // Planted: the layers from last to first.
     auto reversed = a.singular;
     std::reverse(reversed.begin(), reversed.end());
     if (a.layers.size() < 2 || a.singular.front() == a.singular.back()) continue;
     ++deep;
     auto const wrong = theory::aligned_spectrum(reversed, a.outputs, a.data);
-    seen += wrong(0) == 0 || distance(brute, wrong) > 1e-6;
+    seen += wrong(0) == 0 || spectral_distance(brute, wrong) > 1e-6;
   }
   CHECK(worst <= 1e-12);
   CHECK(seen >= deep * 8 / 10);
@@ -153,7 +154,7 @@ TEST_CASE("Balanced networks: the whole spectrum, and its closed form") {
     std::vector<double> product;
     for (double s : a.singular.front()) product.push_back(std::pow(s, depth));
     auto const stated = theory::balanced_spectrum(product, a.layers.size(), a.outputs, a.data);
-    worst = worst_of(worst, distance(brute, stated));
+    worst = worst_of(worst, spectral_distance(brute, stated));
     // s_j (c_i² - c_j²) / (c_i^{2/L} - c_j^{2/L})
     auto form = zeros<double>(stated.size());
     for (std::size_t i = 0; i < a.outputs; ++i)
@@ -165,7 +166,7 @@ TEST_CASE("Balanced networks: the whole spectrum, and its closed form") {
                                                        : depth * std::pow(ci, 2 * (depth - 1) / depth));
       }
     std::sort(form.begin(), form.end(), [](double x, double y) { return x > y; });
-    closed = std::max(closed, distance(stated, form));
+    closed = std::max(closed, spectral_distance(stated, form));
   }
   CHECK(worst <= 1e-12);
   CHECK(closed <= 1e-6);  // the quotient cancels near c_i = c_j; where i, j >= rank both are 0

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "reference.hpp"
+#include "spectral_distance.hpp"
 #include "theory_brute_force.hpp"
 #include "worst.hpp"
 
@@ -126,10 +127,10 @@ void against_reference() {
             g(a, b) += static_cast<double>(j[r * p + a] * j[r * p + b] / static_cast<long double>(n));
     }
     theory::relu_gauss_newton<Net> const kernel(theta, x);
-    CHECK(distance(lapack::symmetric_eigenvalues(g), kernel.eigenvalues()) <= 1e-12);
+    CHECK(spectral_distance(lapack::symmetric_eigenvalues(g), kernel.eigenvalues()) <= 1e-12);
     auto narrow = zeros<float>(p);
     std::copy(theta.begin(), theta.end(), narrow.begin());
-    CHECK(distance(kernel.eigenvalues(), theory::relu_gauss_newton<Net>(narrow, x).eigenvalues()) <= 1e-5);
+    CHECK(spectral_distance(kernel.eigenvalues(), theory::relu_gauss_newton<Net>(narrow, x).eigenvalues()) <= 1e-5);
   }
 }
 
@@ -147,15 +148,15 @@ TEST_CASE("The kernel matrix has the spectrum of the Gauss-Newton matrix, at any
   for (std::uint64_t seed = 0; seed < instances(500); ++seed) {
     instance const i = random_instance(seed);
     auto const brute = i.spectrum();
-    worst = worst_of(worst, distance(brute, i.kernel().eigenvalues()));
+    worst = worst_of(worst, spectral_distance(brute, i.kernel().eigenvalues()));
     // Planted: another slope, and data twice as large.
     auto wrong = i;
     wrong.slope = i.slope / 2;
-    seen_slope += i.slope > 0.05 && distance(brute, wrong.kernel().eigenvalues()) > 1e-6;
+    seen_slope += i.slope > 0.05 && spectral_distance(brute, wrong.kernel().eigenvalues()) > 1e-6;
     leaky_ones += i.slope > 0.05;
     wrong = i;
     for (double& x : elements(wrong.x)) x *= 2;
-    seen_scale += distance(brute, wrong.kernel().eigenvalues()) > 1e-2;
+    seen_scale += spectral_distance(brute, wrong.kernel().eigenvalues()) > 1e-2;
   }
   CHECK(worst <= 1e-12);
   CHECK(seen_slope >= leaky_ones * 9 / 10);

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "spectral_distance.hpp"
 #include "theory_brute_force.hpp"
 #include "worst.hpp"
 
@@ -97,12 +98,12 @@ TEST_CASE("With respect to W the chain of W + beta I is a linear chain, at any s
   for (std::uint64_t seed = 0; seed < instances(500); ++seed) {
     auto const i = random_instance(seed);
     auto const brute = i.spectrum();
-    worst = worst_of(worst, distance(brute, i.chain().gauss_newton().eigenvalues()));
+    worst = worst_of(worst, spectral_distance(brute, i.chain().gauss_newton().eigenvalues()));
     if (i.layers.size() == 1) continue;
     ++deep;
     auto without = i;
     without.beta = 0;
-    seen += distance(brute, without.chain().gauss_newton().eigenvalues()) > 1e-3;
+    seen += spectral_distance(brute, without.chain().gauss_newton().eigenvalues()) > 1e-3;
   }
   CHECK(worst <= 1e-12);
   CHECK(seen >= deep * 9 / 10);

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "reference.hpp"
+#include "spectral_distance.hpp"
 #include "theory_networks.hpp"
 #include "worst.hpp"
 
@@ -35,14 +36,6 @@ matrix<double> brute_force(testing::drawn const& d) {
   return g;
 }
 
-/// How far two descending spectra differ, relative to the largest eigenvalue; a shorter one goes on with zeros.
-double distance(vector<double> const& a, vector<double> const& b) {
-  double largest = 0;
-  for (std::size_t i = 0; i < std::max(a.size(), b.size()); ++i)
-    largest = std::max(largest, std::abs((i < a.size() ? a(i) : 0) - (i < b.size() ? b(i) : 0)));
-  return largest / std::max(a(0), b(0));
-}
-
 template <class Net>
 theory::linear_gauss_newton<Net> small(testing::drawn const& d) {
   return {d.theta, theory::covariance_of(d.inputs)};
@@ -66,9 +59,9 @@ TEST_CASE("The small matrix has the spectrum of the Gauss-Newton matrix") {
                                            .data_condition = law % 2 == 0 ? 1. : 1e3});
         auto const exact = lapack::symmetric_eigenvalues(brute_force<Net>(d));
         auto const g = small<Net>(d);
-        CHECK(distance(exact, g.eigenvalues()) <= 1e-11);
-        CHECK(distance(exact, lapack::symmetric_eigenvalues(g.dense())) <= 1e-11);
-        worst = worst_of(worst, distance(exact, g.eigenvalues()));
+        CHECK(spectral_distance(exact, g.eigenvalues()) <= 1e-11);
+        CHECK(spectral_distance(exact, lapack::symmetric_eigenvalues(g.dense())) <= 1e-11);
+        worst = worst_of(worst, spectral_distance(exact, g.eigenvalues()));
         ++instances;
       }
   });
@@ -87,18 +80,18 @@ TEST_CASE("Planted faults in the small matrix are seen") {
   };
   std::vector<double> gains;
   for (auto const& layer : theory::linear_layers<net>()) gains.push_back(layer.gain);
-  CHECK(distance(exact, spectrum(gains, sigma)) <= 1e-11);
-  CHECK(distance(exact, spectrum({1, 1, 1}, sigma)) > 1e-2);  // scales forgotten
+  CHECK(spectral_distance(exact, spectrum(gains, sigma)) <= 1e-11);
+  CHECK(spectral_distance(exact, spectrum({1, 1, 1}, sigma)) > 1e-2);  // scales forgotten
   auto doubled = d.inputs;
   for (double& x : elements(doubled)) x *= std::sqrt(2.0);  // the mean's 1/n wrong by a factor of 2
-  CHECK(distance(exact, spectrum(gains, theory::covariance_of(doubled))) > 1e-2);
+  CHECK(spectral_distance(exact, spectrum(gains, theory::covariance_of(doubled))) > 1e-2);
   auto centred = d.inputs;  // Σ is the uncentred second moment
   for (std::size_t c = 0; c < 6; ++c) {
     double average = 0;
     for (std::size_t i = 0; i < 13; ++i) average += centred(i, c) / 13;
     for (std::size_t i = 0; i < 13; ++i) centred(i, c) -= average;
   }
-  CHECK(distance(exact, spectrum(gains, theory::covariance_of(centred))) > 1e-3);
+  CHECK(spectral_distance(exact, spectrum(gains, theory::covariance_of(centred))) > 1e-3);
 }
 
 TEST_CASE("The rank formula is exact for any weights") {
@@ -136,7 +129,7 @@ TEST_CASE("One hidden layer: the exact formula against the dense eigenproblem") 
         double const exact = theory::condition_number(theory::ends_of(elements(dense)));
         // λ_min is known to order ε λ_max.
         double const rounding = static_cast<double>(g.order()) * std::numeric_limits<double>::epsilon() * exact;
-        CHECK(distance(dense, g.eigenvalues()) <= 1e-13);
+        CHECK(spectral_distance(dense, g.eigenvalues()) <= 1e-13);
         CHECK(std::abs(theory::exact_one_hidden_layer(g).value / exact - 1) <= std::max(1e-11, rounding));
         CHECK(rounding <= 1e-9);
       }

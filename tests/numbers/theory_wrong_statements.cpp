@@ -8,6 +8,7 @@
 #include <limits>
 #include <vector>
 
+#include "spectral_distance.hpp"
 #include "theory_brute_force.hpp"
 
 #include <kappa/testing/random_instance.hpp>
@@ -266,7 +267,7 @@ TEST_CASE("False: the mask of a leaky ReLU with minus its slope") {
     return apply(at, 54, 2, 9, z);
   };
   auto const brute = spectrum(forward, flat(v, w), 5);
-  CHECK(distance(brute, theory::relu_kernel(w, v, x, alpha).eigenvalues()) <= 1e-12);
+  CHECK(spectral_distance(brute, theory::relu_kernel(w, v, x, alpha).eigenvalues()) <= 1e-12);
   // The matrix with φ' = -α on the negative side, as committed.
   auto const z = theory::detail::product(false, true, x, v);
   auto wrong = zeros<double>(10, 10);
@@ -283,7 +284,7 @@ TEST_CASE("False: the mask of a leaky ReLU with minus its slope") {
           wrong(q * 2 + a, r * 2 + b) = sum / 5;
         }
     }
-  CHECK(distance(brute, eigenvalues(wrong)) > 1e-3);
+  CHECK(spectral_distance(brute, eigenvalues(wrong)) > 1e-3);
 }
 
 TEST_CASE("False: cov ** 1/2 is the covariance's square root") {
