@@ -11,9 +11,9 @@
 namespace {
 
 // The ways themselves are private. An explicit instantiation may name private members, and hands them to a friend.
+using kappa::kernels::column_gram;
 template <int In, int Out>
 struct layer {
-  using gram = kappa::kernels::column_gram<float, In, Out>;
   using factors = kappa::kernels::factors<float, In, Out>;
 };
 struct narrow : layer<16, 32> {
@@ -26,26 +26,28 @@ template <class Layer, auto... Ways>
 struct opened {
   friend constexpr auto ways_of(Layer) { return std::tuple(Ways...); }
 };
-template struct opened<narrow, &narrow::gram::add_by_pairs, &narrow::gram::add_by_columns,
+template struct opened<narrow, &column_gram<float>::add_by_pairs, &column_gram<float>::add_by_columns,
                        &narrow::factors::norms_by_pairs<float>, &narrow::factors::norms_by_entries<float>>;
-template struct opened<square, &square::gram::add_by_pairs, &square::gram::add_by_columns,
+template struct opened<square, &column_gram<float>::add_by_pairs, &column_gram<float>::add_by_columns,
                        &square::factors::norms_by_pairs<float>, &square::factors::norms_by_entries<float>>;
 
 template <class Layer, int In, int Out>
 void measure(bench::growth_options const& options, layer<In, Out> const&, std::size_t r) {
   constexpr std::size_t n = 16, k = 9, in = In, out = Out;
   constexpr auto ways = ways_of(Layer{});
-  using gram = typename Layer::gram;
+  constexpr column_gram<float> gram{in, out};
   auto const a = bench::uniform(1, n * r * in), s = bench::uniform(2, n * k * r * out);
   std::size_t const nk = n * k, wide = nk * r + 128;
   std::vector<float> g(nk * nk), norms(nk);
-  std::vector<float> scratch(2 * (gram::scratch_elements(n, k, r, 1) + wide * (in + out + 4 * 96 + 4 * k * r)));
+  std::vector<float> scratch(2 * (gram.scratch_elements(n, k, r, 1) + wide * (in + out + 4 * 96 + 4 * k * r)));
   std::string const which = std::to_string(In) + " -> " + std::to_string(Out) + ", R = " + std::to_string(r);
-  std::vector<bench::contender> const grams{
-      {"pairs", [&] { std::get<0>(ways)(n, k, r, a.data(), s.data(), true, g.data(), scratch.data(), 1, false); }},
-      {"columns", [&] { std::get<1>(ways)(n, k, r, a.data(), s.data(), true, g.data(), scratch.data(), 1, false); }}};
+  auto const add = [&](auto way) {
+    (gram.*way)(n, k, r, a.data(), s.data(), true, g.data(), scratch.data(), 1, false);
+  };
+  std::vector<bench::contender> const grams{{"pairs", [&] { add(std::get<0>(ways)); }},
+                                            {"columns", [&] { add(std::get<1>(ways)); }}};
   bench::print_choice("Gram matrix", which, grams, bench::compare(grams, options.seconds),
-                      gram::by_pairs(n, k, r) ? 0 : 1);
+                      gram.by_pairs(n, k, r) ? 0 : 1);
   auto const each = [&](auto const& way) {
     for (std::size_t i = 0; i < n; ++i)
       way(k, r, a.data() + i * r * in, s.data() + i * k * r * out, true, norms.data() + i * k);

@@ -37,6 +37,17 @@ void check_moment(std::size_t rows, int threads) {
     second_moment<T, D, Route>(rows, x.data(), scale, fresh.data(), homogeneous, false);
     REQUIRE(std::all_of(fresh.begin(), fresh.end(), [](T v) { return std::isfinite(v); }));
     check<T>(fresh, extended(n * n), e, rows);
+    // In parts, of which the last mirrors.
+    std::vector<T> parts(n * n, std::numeric_limits<T>::quiet_NaN());
+    std::size_t const first = rows / 3, second = rows / 2;
+    auto const add = [&](std::size_t begin, std::size_t end, bool adds, bool mirrors) {
+      second_moment<T, D, Route>(end - begin, x.data() + begin * D, scale, parts.data(), homogeneous, adds, mirrors);
+    };
+    add(0, first, false, false);
+    add(first, second, true, false);
+    add(second, rows, true, true);
+    REQUIRE(std::all_of(parts.begin(), parts.end(), [](T v) { return std::isfinite(v); }));
+    check<T>(parts, extended(n * n), e, rows);
   }
 }
 

@@ -162,7 +162,7 @@ struct quadratic {
       kernels::second_moment<T, S.row>(vectors * static_cast<std::size_t>(from.columns),
                                        c.at(o.adjoint) + static_cast<std::size_t>(from.first) * vectors * row,
                                        k.source == curvature_source::empirical ? static_cast<T>(1 / c.scale) : T(1), to,
-                                       false, !o.begins || c.continues);
+                                       false, !o.begins || c.continues, c.ends);
     }
   }
 
@@ -204,10 +204,10 @@ struct quadratic {
       ragged_input_factor<W, Reduces, Bias>(c, a, to);
     } else if constexpr (!Reduces) {
       kernels::second_moment<T, W.inputs>(n * positions, a, static_cast<T>(1 / (all * static_cast<double>(positions))),
-                                          to, Bias, c.continues);
+                                          to, Bias, c.continues, c.ends);
     } else {
       kernels::mean_positions<T, W.inputs>(n, positions, a, c.scratch);
-      kernels::second_moment<T, W.inputs>(n, c.scratch, static_cast<T>(1 / all), to, Bias, c.continues);
+      kernels::second_moment<T, W.inputs>(n, c.scratch, static_cast<T>(1 / all), to, Bias, c.continues, c.ends);
     }
   }
 
@@ -279,10 +279,10 @@ struct quadratic {
       T const factor = k.source == curvature_source::empirical ? static_cast<T>(1 / c.scale) : T(1);
       std::size_t const vectors = c.samples * columns;
       if constexpr (!reduces(k.mode, W)) {
-        kernels::second_moment<T, W.outputs>(vectors * positions, s, factor, to, false, c.continues);
+        kernels::second_moment<T, W.outputs>(vectors * positions, s, factor, to, false, c.continues, c.ends);
       } else {
         kernels::sum_positions<T, W.outputs>(vectors, positions, s, c.scratch);
-        kernels::second_moment<T, W.outputs>(vectors, c.scratch, factor, to, false, c.continues);
+        kernels::second_moment<T, W.outputs>(vectors, c.scratch, factor, to, false, c.continues, c.ends);
       }
     }
   }

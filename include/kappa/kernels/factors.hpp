@@ -101,14 +101,14 @@ struct factors {
 
   /// Elements of scratch `gram` needs; of order N R In + N K R Out, and some rows of N K R for each thread.
   static constexpr std::size_t gram_scratch(std::size_t n, std::size_t k, std::size_t r, int threads) {
-    return column_gram<T, In, Out>::scratch_elements(n, k, r, threads);
+    return column_gram<T>{In, Out}.scratch_elements(n, k, r, threads);
   }
 
   /// g [N K, N K] += <T_i, T_j> (+ <b_i, b_j> with `bias`), or = unless `add`, on and below the diagonal; what is above
   /// is unspecified until `mirror(g, N K)`. See column_gram::add.
   static void gram(std::size_t n, std::size_t k, std::size_t r, T const* a, T const* s, bool bias, T* g, T* scratch,
                    int threads = kappa::threads(), bool add = true) {
-    column_gram<T, In, Out>::add(n, k, r, a, s, bias, g, scratch, threads, add);
+    column_gram<T>{In, Out}.add(n, k, r, a, s, bias, g, scratch, threads, add);
   }
 
   /// Elements of scratch `combine` and `project` need.

@@ -86,6 +86,7 @@ struct mirrored_panels {
   static constexpr bool changes = false;
   T* m;
   std::size_t ld, begin, end, parts;
+  bool mirrors;
   int together;  // neighbours that go to the same thread: two threads write into the cache lines where panels meet
 
   bool wants(int panel) const {
@@ -94,6 +95,7 @@ struct mirrored_panels {
     return begin <= part && part < end;
   }
   void finish(int first, int last, int column, int columns) const {
+    if (!mirrors) return;
     constexpr int w = width<T>;
     auto const at = [this](int i, int j) { return m + static_cast<std::size_t>(i) * ld + j; };
     int i = std::max(first, column + columns);  // the square on the diagonal is whole
@@ -112,19 +114,22 @@ struct mirrored_panels {
 
 /// M += scale Σ x xᵀ over the rows of x [rows, D]; `homogeneous` appends a one to every x, so that M is
 /// [D + 1, D + 1] and its last row holds the scaled column sums. M must be symmetric on entry and is on return; without
-/// `add`, M = scale Σ x xᵀ whatever it held.
-/// Accumulates in T, in blocks of about a hundred rows.
+/// `add`, M = scale Σ x xᵀ whatever it held. In a sum of several calls only the last need mirror: what a call without
+/// `mirrors` leaves above the diagonal is unspecified, and may be added to.
+/// Accumulates in T, in blocks of some hundred rows.
 template <class T, int D, route Route = choose_route(D, D, sizeof(T), simd_bytes)>
-void second_moment(std::size_t rows, T const* x, T scale, T* m, bool homogeneous, bool add = true) {
+void second_moment(std::size_t rows, T const* x, T scale, T* m, bool homogeneous, bool add = true,
+                   bool mirrors = true) {
   std::size_t const order = static_cast<std::size_t>(D) + (homogeneous ? 1 : 0);
   if (rows == 0) {
     if (!add) std::fill(m, m + order * order, T(0));
+    if (mirrors) mirror(m, order);
     return;
   }
   if constexpr (Route == route::blas) {
     syrk<T>(taken::transposed, D, rows, scale, x, D, T(add ? 1 : 0), m, order);
     if (homogeneous) detail::append_one<T, D>(rows, x, scale, m, add);
-    mirror(m, order, order);
+    if (mirrors) mirror(m, order);
   } else {
     using columns = typename transposed_tiles<T, D, D>::columns;
     std::size_t const work = rows * static_cast<std::size_t>(D) * static_cast<std::size_t>(D) / 2;
@@ -133,11 +138,11 @@ void second_moment(std::size_t rows, T const* x, T scale, T* m, bool homogeneous
     int const together = std::max(1, columns::count / (8 * static_cast<int>(parts)));
     parallel_ranges(parts, 1, 1, [&](std::size_t begin, std::size_t end) {
       multiply_transposed<T, D, D, true>(rows, x, x, m, order, scale, 0, columns::count, add,
-                                         detail::mirrored_panels<T>{m, order, begin, end, parts, together});
+                                         detail::mirrored_panels<T>{m, order, begin, end, parts, mirrors, together});
     });
     if (homogeneous) {
       detail::append_one<T, D>(rows, x, scale, m, add);
-      for (std::size_t i = 0; i < D; ++i) m[i * order + D] = m[D * order + i];
+      for (std::size_t i = 0; mirrors && i < D; ++i) m[i * order + D] = m[D * order + i];
     }
   }
 }
@@ -154,37 +159,39 @@ constexpr std::size_t padded(std::size_t n) {
   return (n + w - 1) / w * w;
 }
 
-// Packs Xᵀ, X [n, Depth], into panels; `to` has Depth * padded(n) elements.
-template <class T, int Depth>
-void pack_gram(std::size_t n, T const* x, T* to) {
-  constexpr int w = width<T>, vectors = gram_panels<T>::per_panel;
-  parallel_ranges(padded<T>(n) / w, 1 + (1 << 18) / (Depth * w), 1, [&](std::size_t first, std::size_t last) {
+// Packs Xᵀ, X [n, depth], into panels; `to` has depth * padded(n) elements.
+template <class T>
+void pack_gram(std::size_t n, std::size_t depth, T const* x, T* to) {
+  constexpr std::size_t w = width<T>, vectors = gram_panels<T>::per_panel;
+  parallel_ranges(padded<T>(n) / w, 1 + (1 << 18) / (depth * w), 1, [&](std::size_t first, std::size_t last) {
     for (std::size_t v = first; v < last; ++v) {
-      T* out = to + (v / vectors) * (vectors * w * Depth) + (v % vectors) * w;
-      auto const square = [&]<int Steps>(constant<Steps>, int k) {
+      T* const out = to + (v / vectors) * (vectors * w * depth) + (v % vectors) * w;
+      auto const square = [&](std::size_t k, std::size_t steps, auto&& read) {
         simd<T> rows[w];
 #pragma GCC unroll 16
-        for (int i = 0; i < w; ++i) {
-          std::size_t const row = v * w + static_cast<std::size_t>(i);
-          rows[i] = row < n ? load_first<Steps>(x + row * Depth + k) : simd<T>(T(0));
-        }
+        for (std::size_t i = 0; i < w; ++i) rows[i] = v * w + i < n ? read(x + (v * w + i) * depth + k) : simd<T>(T(0));
         transpose<T>(rows);
 #pragma GCC unroll 16
-        for (int i = 0; i < Steps; ++i) store<T>(out + (k + i) * (vectors * w), rows[i]);
+        for (std::size_t i = 0; i < w; ++i)
+          if (i < steps) store<T>(out + (k + i) * (vectors * w), rows[i]);
       };
-      in_vectors<T, Depth>(square);
+      std::size_t k = 0;
+      for (; k + w <= depth; k += w) square(k, w, [](T const* from) { return load(from); });
+      if (k < depth) square(k, depth - k, [=](T const* from) { return load_first(from, depth - k); });
     }
   });
 }
 
-// The tiles of X Xᵀ for rows [begin, end) of X and the columns before before(row) for a tile that ends with that row,
-// rounded up to panels. `starting(constant rows, row)` is called for each tile of rows and gives what is called with
-// (acc, column) for each tile of it. A tile of rows stays in the first-level cache, a block of panels in the second.
-template <class T, int Depth, class Before, class Starting>
-void gram_tiles(std::size_t begin, std::size_t end, T const* x, T const* packed, Before&& before, Starting&& starting) {
+// The tiles of X Xᵀ for rows [begin, end) of X [n, depth] and the columns before before(row) for a tile that ends with
+// that row, rounded up to panels. `starting(constant rows, row)` is called for each tile of rows and gives what is
+// called with (acc, column) for each tile of it. A tile of rows stays in the first-level cache, a block of panels in
+// the second.
+template <class T, class Before, class Starting>
+void gram_tiles(std::size_t begin, std::size_t end, std::size_t depth, T const* x, T const* packed, Before&& before,
+                Starting&& starting) {
   using p = gram_panels<T>;
   constexpr std::size_t panel = p::panel_width;
-  constexpr std::size_t block = std::max<std::size_t>(1, 192 * 1024 / (panel * Depth * sizeof(T))) * panel;
+  std::size_t const block = std::max<std::size_t>(1, 192 * 1024 / (panel * depth * sizeof(T))) * panel;
   std::size_t const columns = before(end);
   for (std::size_t first = 0; first < columns; first += block)
     in_row_tiles<p::rows>(end - begin, [&]<int Rows>(constant<Rows> tile_rows, std::size_t r) {
@@ -194,8 +201,7 @@ void gram_tiles(std::size_t begin, std::size_t end, T const* x, T const* packed,
       for (std::size_t column = first; column < last; column += panel) {
         simd<T> acc[Rows][p::per_panel];
         begin_tile<width<T>, T>(acc, start::zero, nullptr, 0);
-        multiply_tile<width<T>, T>(acc, std::integral_constant<std::size_t, Depth>{}, x + row * Depth, Depth, 1,
-                                   packed + column * Depth, panel);
+        multiply_tile<width<T>, T>(acc, depth, x + row * depth, depth, 1, packed + column * depth, panel);
         finish(acc, column);
       }
     });
@@ -219,13 +225,13 @@ template <bool Add, class T, int Vectors, class Update>
   }
 }
 
-// Lower triangle of G += X Xᵀ, or of G = X Xᵀ unless `add`, X [n, Depth]; `packed` has Depth * padded(n) elements.
-template <class T, int Depth>
-void add_lower_gram(std::size_t n, T const* x, T* g, T* packed, int most_threads, bool add) {
-  pack_gram<T, Depth>(n, x, packed);
+// Lower triangle of G += X Xᵀ, or of G = X Xᵀ unless `add`, X [n, depth]; `packed` has depth * padded(n) elements.
+template <class T>
+void add_lower_gram(std::size_t n, std::size_t depth, T const* x, T* g, T* packed, int most_threads, bool add) {
+  pack_gram<T>(n, depth, x, packed);
   auto const before = [=](std::size_t row) { return std::min(row, n); };
-  deal_rows(n, 96, n * n / 2 * Depth, most_threads, [&](std::size_t, std::size_t begin, std::size_t end) {
-    gram_tiles<T, Depth>(begin, end, x, packed, before, [=]<int Rows>(constant<Rows>, std::size_t row) {
+  deal_rows(n, 96, n * n / 2 * depth, most_threads, [&](std::size_t, std::size_t begin, std::size_t end) {
+    gram_tiles<T>(begin, end, depth, x, packed, before, [=]<int Rows>(constant<Rows>, std::size_t row) {
       return [=]<int V>(simd<T>(&acc)[Rows][V], std::size_t column) {
         auto const sum = [](simd<T> a, simd<T> old, std::size_t) { return old + a; };
         for (std::size_t i = 0; i < Rows; ++i) {
@@ -242,22 +248,26 @@ void add_lower_gram(std::size_t n, T const* x, T* g, T* packed, int most_threads
 
 }  // namespace detail
 
-/// The Gram matrix of weight-space columns T_{nk} = Σ_r s_{nkr} a_{nr}ᵀ (with `bias`, of [T_{nk}, Σ_r s_{nkr}]).
-template <class T, int In, int Out>
+/// The Gram matrix of weight-space columns T_{nk} = Σ_r s_{nkr} a_{nr}ᵀ (with a bias, of [T_{nk}, Σ_r s_{nkr}]) for
+/// inputs of `in` and columns of `out` elements. Its sums are long, so sizes known when compiling gain nothing: all
+/// layers share these kernels.
+template <class T>
 struct column_gram {
+  std::size_t in, out;
+
   /// Whether inner products are summed over pairs of positions, Σ_{rr'} (a_r·a_r' + bias)(s_r·s_r'), or the columns
   /// are formed some outputs at a time: the cheaper one by multiplications. Pairs, if at all, for the smaller batches.
-  static constexpr bool by_pairs(std::size_t n, std::size_t k, std::size_t r) {
+  constexpr bool by_pairs(std::size_t n, std::size_t k, std::size_t r) const {
     if (r == 1) return true;
-    double const in = In, out = Out, nk = static_cast<double>(n * k), p = static_cast<double>(r);
-    double const a_rows = static_cast<double>(n) * p;
-    double const pairs = nk * p * nk * p / 2 * (out + 2) + a_rows * a_rows / 2 * in;
-    return pairs <= nk * p * in * out + nk * nk / 2 * in * out;
+    auto const i = static_cast<double>(in), o = static_cast<double>(out);
+    double const nk = static_cast<double>(n * k), p = static_cast<double>(r), a_rows = static_cast<double>(n) * p;
+    double const pairs = nk * p * nk * p / 2 * (o + 2) + a_rows * a_rows / 2 * i;
+    return pairs <= nk * p * i * o + nk * nk / 2 * i * o;
   }
 
   /// Elements of scratch `add` needs for n samples or fewer: the packed operands, and for each thread a block of
   /// samples' rows; by the way that a smaller batch takes when it needs more.
-  static constexpr std::size_t scratch_elements(std::size_t n, std::size_t k, std::size_t r, int threads) {
+  constexpr std::size_t scratch_elements(std::size_t n, std::size_t k, std::size_t r, int threads) const {
     using detail::padded;
     std::size_t const nk = n * k;
     std::size_t few = 0, many = n + 1;  // pairs for `few` samples, not for `many`
@@ -267,18 +277,18 @@ struct column_gram {
       (by_pairs(middle, k, r) ? few : many) = middle;
     }
     std::size_t const pairs = few == 0 ? 0
-                                       : padded<T>(few * r) * In + padded<T>(few * k * r) * Out +
+                                       : padded<T>(few * r) * in + padded<T>(few * k * r) * out +
                                              static_cast<std::size_t>(threads) * per_thread(few, k, r).total();
     if (few == n) return pairs;
-    return std::max({pairs, (together * nk + padded<T>(nk)) * chunk_depth, nk * Out + padded<T>(nk) * Out});
+    return std::max({pairs, (together() * nk + padded<T>(nk)) * chunk_depth(), nk * out + padded<T>(nk) * out});
   }
 
   /// G += <T_i, T_j>, or G = <T_i, T_j> unless `add`, for the entries on and below the diagonal of G [N K, N K], rows
-  /// and columns indexed (sample, column); those above are unspecified until `mirror`. a is [N, R, In], s is [N, K, R,
-  /// Out]. With R = 1 this is (A Aᵀ + bias) ∘ (S Sᵀ), the Hadamard product taken while a tile of S Sᵀ is in registers
-  /// and A Aᵀ made for some samples at a time: N²K² Out + N² In flops. `threads` is the number scratch was sized for.
-  static void add(std::size_t n, std::size_t k, std::size_t r, T const* a, T const* s, bool bias, T* g, T* scratch,
-                  int threads, bool add = true) {
+  /// and columns indexed (sample, column); those above are unspecified until `mirror`. a is [N, R, in], s is [N, K, R,
+  /// out]. With R = 1 this is (A Aᵀ + bias) ∘ (S Sᵀ), the Hadamard product taken while a tile of S Sᵀ is in registers
+  /// and A Aᵀ made for some samples at a time: N²K² out + N² in flops. `threads` is the number scratch was sized for.
+  void add(std::size_t n, std::size_t k, std::size_t r, T const* a, T const* s, bool bias, T* g, T* scratch,
+           int threads, bool add = true) const {
     if (n * k * r == 0) {
       if (!add) std::fill(g, g + n * k * n * k, T(0));
       return;
@@ -303,10 +313,10 @@ struct column_gram {
             r > 1 ? samples * k * wide : 0};
   }
   // Outputs whose columns are formed together, so that a chunk is long enough for a product.
-  static constexpr std::size_t chunk = std::clamp(256 / In, 1, Out);
-  static constexpr std::size_t chunk_depth = chunk * In;
+  constexpr std::size_t chunk() const { return std::clamp<std::size_t>(256 / in, 1, out); }
+  constexpr std::size_t chunk_depth() const { return chunk() * in; }
   // Chunks that are formed in one pass over all inputs and columns, which come from memory.
-  static constexpr std::size_t together = std::min<std::size_t>(4, (Out + chunk - 1) / chunk);
+  constexpr std::size_t together() const { return std::min<std::size_t>(4, (out + chunk() - 1) / chunk()); }
 
   // to [n', k, r] = from [n', r], each sample's elements repeated k times; a vector may be written beyond the end.
   static void spread_columns(std::size_t samples, std::size_t k, std::size_t r, T const* from, T* to) {
@@ -359,21 +369,21 @@ struct column_gram {
     }
   };
 
-  static void add_by_pairs(std::size_t n, std::size_t k, std::size_t r, T const* a, T const* s, bool bias, T* g,
-                           T* scratch, int threads, bool add) {
+  void add_by_pairs(std::size_t n, std::size_t k, std::size_t r, T const* a, T const* s, bool bias, T* g, T* scratch,
+                    int threads, bool add) const {
     using namespace detail;
     constexpr std::size_t panel = gram_panels<T>::panel_width;
     std::size_t const an = n * r, kr = k * r, rows = n * kr, wide = padded<T>(rows), nk = n * k;
     block const size = per_thread(n, k, r);
     T* const packed_a = scratch;
-    T* const packed_s = packed_a + padded<T>(an) * In;
-    T* const own = packed_s + wide * Out;
-    pack_gram<T, In>(an, a, packed_a);
-    pack_gram<T, Out>(rows, s, packed_s);
+    T* const packed_s = packed_a + padded<T>(an) * in;
+    T* const own = packed_s + wide * out;
+    pack_gram<T>(an, in, a, packed_a);
+    pack_gram<T>(rows, out, s, packed_s);
 
     // Row (n, k, r) of S Sᵀ is weighted by row (n, r) of A Aᵀ, spread over k', and lands in row (n, k) of the
     // result: in G itself, or in `sums`, still to be summed over r'.
-    auto const work = rows * rows / 2 * Out + an * an / 2 * In;
+    auto const work = rows * rows / 2 * out + an * an / 2 * in;
     deal_rows(n, size.samples, work, threads, [&](std::size_t thread, std::size_t begin, std::size_t end) {
       T* const products = own + thread * size.total();
       T* const spread = products + size.products;
@@ -383,16 +393,16 @@ struct column_gram {
       auto const past = [=](std::size_t row) { return std::min((row + r - 1) / r * r, rows); };
       std::size_t const samples = std::min(n, (past(row_end) + panel) / kr + 1);
       simd<T> const one(T(bias ? 1 : 0));
-      gram_tiles<T, In>(
-          begin * r, end * r, a, packed_a, [&](std::size_t) { return samples * r; },
+      gram_tiles<T>(
+          begin * r, end * r, in, a, packed_a, [&](std::size_t) { return samples * r; },
           [=]<int Rows>(constant<Rows>, std::size_t row) {
-            T* const out = products + (row - begin * r) * size.wide_a;
+            T* const to = products + (row - begin * r) * size.wide_a;
             return [=]<int V>(simd<T>(&acc)[Rows][V], std::size_t column) {
 #pragma GCC unroll 16
               for (int i = 0; i < Rows; ++i) {
 #pragma GCC unroll 8
                 for (int j = 0; j < V; ++j)
-                  store<T>(out + static_cast<std::size_t>(i) * size.wide_a + column + j * width<T>, acc[i][j] + one);
+                  store<T>(to + static_cast<std::size_t>(i) * size.wide_a + column + j * width<T>, acc[i][j] + one);
               }
             };
           });
@@ -406,7 +416,7 @@ struct column_gram {
       }
       if (r > 1) std::fill(sums, sums + (end - begin) * k * wide, T(0));
 
-      gram_tiles<T, Out>(begin * kr, row_end, s, packed_s, past, [=]<int Rows>(constant<Rows>, std::size_t row) {
+      gram_tiles<T>(begin * kr, row_end, out, s, packed_s, past, [=]<int Rows>(constant<Rows>, std::size_t row) {
         weighted_tile<Rows> tile;
         for (std::size_t i = 0; i < Rows; ++i) {
           std::size_t const at = row + i - begin * kr;  // (sample, k, r) in the block
@@ -428,53 +438,104 @@ struct column_gram {
     });
   }
 
-  // One output's part of a sample's columns: Σ_r s_{kr} a_r for s [K, R], elements Out apart, and a [R, In]; rows of
-  // the result lie chunk_depth apart. Zeros, which pad the last chunk, where s is null.
-  static void form_columns(std::size_t k, std::size_t r, T const* a, T const* s, T* to) {
-    using p = panels<T, In>;
-    constexpr std::size_t most = panel_depth<T, p::per_panel>;  // positions taken at a time
-    in_row_tiles<p::rows>(k, [&]<int Rows>(constant<Rows>, std::size_t c) {
-      T strip[most * Rows];  // the tile's rows side by side: apart, they take a cache line for every element
-      for (std::size_t begin = 0; begin < r; begin += most) {
-        std::size_t const steps = s != nullptr ? std::min(most, r - begin) : 0;
-        for (std::size_t q = 0; q < steps; ++q)
-          for (std::size_t j = 0; j < Rows; ++j) strip[q * Rows + j] = s[((c + j) * r + begin + q) * Out];
-        in_panels<p, T>(0, p::count, [&]<int V, int Tail>(constant<V>, constant<Tail>, int panel) {
-          std::size_t const at = static_cast<std::size_t>(panel) * p::panel_width;
-          T* const out = to + c * chunk_depth + at;
-          simd<T> acc[Rows][V];
-          begin_tile<Tail, T>(acc, begin == 0 ? start::zero : start::present, out, chunk_depth);
-          multiply_tile<Tail, T>(acc, steps, strip, 1, Rows, a + begin * In + at, In);
-          end_tile<Tail, T>(acc, out, chunk_depth);
+  // A sample's columns Σ_r s_{kr} a_r for outputs [first, first + count), count a multiple of `chunk`: a [R, in], s [K,
+  // R, out], chunks `apart`, in each the rows of columns k `chunk_depth` apart. Outputs there are none of are zero.
+  void form_columns(std::size_t k, std::size_t r, T const* a, T const* s, std::size_t first, std::size_t count, T* to,
+                    std::size_t apart) const {
+    using p = detail::gram_panels<T>;
+    constexpr std::size_t w = width<T>, panel = p::panel_width;
+    constexpr std::size_t most = panel_depth<T, p::per_panel>;  // positions, and rows, taken at a time
+    constexpr std::size_t most_rows = 48;
+    alignas(64) T inputs[most * panel];
+    alignas(64) T strips[most * most_rows];
+    T* rows[most_rows];
+    auto const place = [&](std::size_t c, std::size_t e) {
+      return to + e / chunk() * apart + c * chunk_depth() + e % chunk() * in;
+    };
+    // A row of the product is an output of a column.
+    std::size_t const outputs = std::min(count, out - first), all = k * outputs;
+    for (std::size_t c = 0; c < k; ++c)
+      for (std::size_t e = outputs; e < count; ++e) std::fill_n(place(c, e), in, T(0));
+    for (std::size_t begin = 0; begin < r; begin += most) {
+      std::size_t const steps = std::min(most, r - begin);
+      for (std::size_t row = 0; row < all; row += most_rows) {
+        std::size_t const some = std::min(most_rows, all - row);
+        auto const tiles = [&](auto&& f) { in_row_tiles<p::rows>(some, f); };
+        tiles([&]<int Rows>(constant<Rows>, std::size_t i) {
+          // Side by side: apart, they take a cache line for every element.
+          for (std::size_t j = 0; j < Rows; ++j) {
+            std::size_t const c = (row + i + j) / outputs, e = (row + i + j) % outputs;
+            rows[i + j] = place(c, e);
+            T const* const from = s + (c * r + begin) * out + first + e;
+            for (std::size_t q = 0; q < steps; ++q) strips[i * steps + q * Rows + j] = from[q * out];
+          }
         });
+        for (std::size_t at = 0; at < in; at += panel) {
+          std::size_t const columns = std::min(panel, in - at);
+          T const* const from = a + begin * in + at;
+          if (columns == panel)
+            copy_panel<w, p::per_panel>(steps, from, in, inputs);
+          else
+            for (std::size_t q = 0; q < steps; ++q)
+              for (std::size_t c = 0; c < panel; c += w) {
+                T const* const x = from + q * in + c;
+                store<T>(inputs + q * panel + c, c + w <= columns ? load(x)
+                                                 : c < columns    ? load_first(x, columns - c)
+                                                                  : simd<T>(T(0)));
+              }
+          tiles([&]<int Rows>(constant<Rows>, std::size_t i) {
+            simd<T> acc[Rows][p::per_panel];
+            begin_tile<w, T>(acc, start::zero, nullptr, 0);
+            multiply_tile<w, T>(acc, steps, strips + i * steps, 1, Rows, inputs, panel);
+            auto const sum = [](simd<T> x, simd<T> old, std::size_t) { return old + x; };
+#pragma GCC unroll 16
+            for (std::size_t j = 0; j < Rows; ++j) {
+              if (begin == 0)
+                detail::update_row<false, T>(acc[j], rows[i + j] + at, 0, columns, sum);
+              else
+                detail::update_row<true, T>(acc[j], rows[i + j] + at, 0, columns, sum);
+            }
+          });
+        }
       }
-    });
+    }
   }
 
-  static void add_by_columns(std::size_t n, std::size_t k, std::size_t r, T const* a, T const* s, bool bias, T* g,
-                             T* scratch, int threads, bool add) {
-    std::size_t const nk = n * k;
-    std::size_t const size = nk * chunk_depth;
-    T* const columns = scratch;  // [together, N K, chunk, In]
-    T* const packed = scratch + together * size;
-    for (std::size_t first = 0; first < Out; first += together * chunk) {
-      std::size_t const chunks = std::min(together, (Out - first + chunk - 1) / chunk);
-      std::size_t const work = chunks * k * r * chunk_depth;
+  void add_by_columns(std::size_t n, std::size_t k, std::size_t r, T const* a, T const* s, bool bias, T* g, T* scratch,
+                      int threads, bool add) const {
+    std::size_t const nk = n * k, size = nk * chunk_depth();
+    T* const columns = scratch;  // [together, N K, chunk, in]
+    T* const packed = scratch + together() * size;
+    for (std::size_t first = 0; first < out; first += together() * chunk()) {
+      std::size_t const chunks = std::min(together(), (out - first + chunk() - 1) / chunk());
+      std::size_t const work = chunks * k * r * chunk_depth();
       parallel_ranges(n, 1 + (std::size_t{1} << 20) / work, 1, [&](std::size_t begin, std::size_t end) {
         for (std::size_t i = begin; i < end; ++i)
-          for (std::size_t e = 0; e < chunks * chunk; ++e)
-            form_columns(k, r, a + i * r * In, first + e < Out ? s + i * k * r * Out + first + e : nullptr,
-                         columns + e / chunk * size + i * k * chunk_depth + e % chunk * In);
+          form_columns(k, r, a + i * r * in, s + i * k * r * out, first, chunks * chunk(),
+                       columns + i * k * chunk_depth(), size);
       });
       for (std::size_t q = 0; q < chunks; ++q)
-        detail::add_lower_gram<T, static_cast<int>(chunk_depth)>(nk, columns + q * size, g, packed, threads,
-                                                                 add || first + q > 0);
+        detail::add_lower_gram<T>(nk, chunk_depth(), columns + q * size, g, packed, threads, add || first + q > 0);
     }
     if (bias) {
-      T* const sums = scratch;  // [N K, Out]
-      std::fill(sums, sums + nk * Out, T(0));
-      for (std::size_t i = 0; i < nk; ++i) add_column_sums<T, Out>(r, s + i * r * Out, sums + i * Out);
-      detail::add_lower_gram<T, Out>(nk, sums, g, sums + nk * Out, threads, true);
+      T* const sums = scratch;  // [N K, out]
+      sum_rows(nk, r, s, sums);
+      detail::add_lower_gram<T>(nk, out, sums, g, sums + nk * out, threads, true);
+    }
+  }
+
+  // to [count, out] = Σ_r s [count, R, out]
+  void sum_rows(std::size_t count, std::size_t r, T const* s, T* to) const {
+    constexpr std::size_t w = width<T>;
+    for (std::size_t i = 0; i < count; ++i, s += r * out, to += out) {
+      auto const some = [&](std::size_t o, auto&& read) {
+        simd<T> sum(T(0));
+        for (std::size_t q = 0; q < r; ++q) sum += read(s + q * out + o);
+        return sum;
+      };
+      std::size_t o = 0;
+      for (; o + w <= out; o += w) store<T>(to + o, some(o, [](T const* from) { return load(from); }));
+      if (o < out) store_first<T>(to + o, some(o, [&](T const* from) { return load_first(from, out - o); }), out - o);
     }
   }
 };
