@@ -110,6 +110,7 @@ struct layer_rule : scalar_table<layer_functions> {
   bool keeps_positions = false;   ///< position r of the result belongs to position r of the operand
   bool reads_graph = false;       ///< wants adjacency or edges
   bool gathers = false;           ///< linear, and cheaper to do again than to read from memory: patches
+  bool takes_largest = false;     ///< each element of the result is the largest of some of the operand's
   bool sums_positions = false;    ///< [positions, features] -> [features] by a sum
   bool couples_samples = false;   ///< a sample's value depends on the other samples: called once for the whole batch
   bool reads_statistics = false;  ///< wants `statistics` of its features with the batch
@@ -156,8 +157,8 @@ constexpr layer_functions<T> layer_functions_of() {
 /// The value of a rule L, a struct of static functions templated on the scalar: `name`, `output(shape, settings)`,
 /// `apply`, `pull`, and as far as they are not zero or implied `fault_of`, `push`, `push_pull`, `parameters`, `weigh`,
 /// `push_weigh`, `scratch`, `initial_mean`, `initial_deviation`, `linear`, `keeps_positions`, `reads_graph`, `gathers`,
-/// `sums_positions`, `couples_samples`, `reads_statistics`, `normalised`, `fault_of_input`, and for a table `row` and
-/// `row_at`.
+/// `takes_largest`, `sums_positions`, `couples_samples`, `reads_statistics`, `normalised`, `fault_of_input`, and for a
+/// table `row` and `row_at`.
 template <class L>
 inline constexpr layer_rule layer_rule_of = [] {
   layer_rule r{{detail::layer_functions_of<L, float>(), detail::layer_functions_of<L, double>(),
@@ -217,6 +218,7 @@ inline constexpr layer_rule layer_rule_of = [] {
   r.keeps_positions = requires { L::keeps_positions; };
   r.reads_graph = requires { L::reads_graph; };
   r.gathers = requires { L::gathers; };
+  r.takes_largest = requires { L::takes_largest; };
   if constexpr (requires { L::sums_positions; }) r.sums_positions = L::sums_positions;
   if constexpr (requires { L::couples_samples; }) r.couples_samples = L::couples_samples;
   r.reads_statistics = requires { L::reads_statistics; };

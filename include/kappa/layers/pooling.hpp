@@ -61,6 +61,7 @@ constexpr layer_fault fault_of_pooling(shape const& in, window_geometry const& w
 /// y = the largest x under the window, the first one of equals, and NaN where there is one.
 struct max_pool_rule {
   static constexpr char const* name = "max_pool";
+  static constexpr bool takes_largest = true;
   static constexpr layer_fault fault_of(shape const& in, layer_settings const& s) {
     return fault_of_pooling(in, window_geometry::of(s));
   }

@@ -155,6 +155,14 @@ struct graph_builder {
     return x;
   }
 
+  // ---- the end ----------------------------------------------------------------------------------------------
+  /// Ends the graph, whose result is the last node: a recall or a mark at the end may have named an earlier one.
+  constexpr void finish(int last) {
+    if (bad.why != fault::none) return;
+    if (last != nodes.count - 1) scale(last, 1, 1);
+    rectify_after_pooling();
+  }
+
   // ---- names ------------------------------------------------------------------------------------------------
   constexpr int mark(int x, char const* name) {
     x = after_input(x, {name});
@@ -210,6 +218,30 @@ struct graph_builder {
   static_detail::list<int> used;  // the parameter of every dense term so far, in order
   int scope = 0;
   int replay = -1;
+
+  // The largest of rectified elements is the largest one, rectified: the same value, and the same derivatives, which
+  // are zero where no element is positive. So what nobody else reads is rectified behind the pool, where fewer elements
+  // are.
+  constexpr void rectify_after_pooling() {
+    static_detail::list<int> readers;
+    for (int i = 0; i < nodes.count; ++i) readers.push(0);
+    for (int i = 0; i < nodes.count; ++i) {
+      if (nodes[i].a >= 0) ++readers[nodes[i].a];
+      if (nodes[i].b >= 0) ++readers[nodes[i].b];
+    }
+    for (int i = 0; i < nodes.count; ++i) {
+      if (nodes[i].layer == nullptr || !nodes[i].layer->takes_largest) continue;
+      int const x = nodes[i].a;
+      if (nodes[x].act == nullptr || nodes[x].act->kind != activation_kind::relu || readers[x] != 1) continue;
+      node pool = nodes[i], relu = nodes[x];
+      pool.a = relu.a;
+      relu.a = x;
+      relu.out = pool.out;
+      relu.ragged = pool.ragged;
+      nodes[x] = pool;
+      nodes[i] = relu;
+    }
+  }
 
   constexpr label scoped(char const* name) const {
     if (name[0] == '\0') return {};

@@ -23,9 +23,7 @@ struct lowered {
   };
   static constexpr size_and_fault summary = [] {
     graph_builder g;
-    int const last = Term::emit(g, -1);
-    // The result is the last node: a recall or a mark at the end may have named an earlier one.
-    if (g.bad.why == fault::none && last != g.nodes.count - 1) g.scale(last, 1, 1);
+    g.finish(Term::emit(g, -1));
     return size_and_fault{g.nodes.count, g.parameters.count, g.parameter_count, g.bad};
   }();
 
@@ -33,8 +31,7 @@ struct lowered {
 
   static constexpr auto fill(auto const& read) {
     graph_builder g;
-    int const last = Term::emit(g, -1);
-    if (g.bad.why == fault::none && last != g.nodes.count - 1) g.scale(last, 1, 1);
+    g.finish(Term::emit(g, -1));
     return read(g);
   }
   static constexpr auto nodes = fill([](graph_builder const& g) {
@@ -68,7 +65,8 @@ struct network {
   static constexpr bool well_formed = static_detail::refuse<lowering::bad>();
   static_assert(well_formed);
 
-  /// Nodes in the order data flows; the last one is the output.
+  /// Nodes in the order data flows; the last one is the output. A relu that only a maximum pool reads comes behind it:
+  /// `relu | max_pool<2>` and `max_pool<2> | relu` are one graph.
   static constexpr auto const& nodes = lowering::nodes;
   /// Parameters in declaration order.
   static constexpr auto const& parameters = lowering::parameters;
