@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <functional>
 #include <limits>
 #include <random>
 #include <vector>
@@ -71,16 +72,45 @@ extended reference(std::size_t m, std::size_t n, std::size_t depth, A a, B b, C 
   return c;
 }
 
+// One layer's products behind pointers: what checks them is built once, not once for each size.
+using visitor = std::function<void(std::size_t, std::size_t)>;
+template <class T>
+struct kernel {
+  std::size_t in, out;
+  route way;
+  std::size_t (*scratch_elements)(int threads);
+  void (*forward)(std::size_t rows, T const* x, T const* w, T const* b, T* y, T* scratch, visitor const&);
+  void (*pull)(std::size_t rows, T const* dy, T const* w, T* dx, bool add, T* scratch, visitor const&);
+  void (*weight_gradient)(std::size_t rows, T const* dy, T const* x, T* dw, T* db, T* scratch, bool add);
+};
 template <class T, int In, int Out, route Route>
-void check(std::size_t rows, int threads) {
-  INFO("In " << In << " Out " << Out << " rows " << rows << " threads " << threads << " bytes " << sizeof(T)
-             << " route " << static_cast<int>(Route));
-  kappa::set_threads(threads);
+constexpr kernel<T> kernel_of() {
   using p = product<T, In, Out, Route>;
-  auto const x = draw<T>(rows * In, 1), w = draw<T>(std::size_t(In) * Out, 2), b = draw<T>(Out, 3);
+  return {In,
+          Out,
+          Route,
+          [](int threads) { return p::scratch_elements(threads); },
+          [](std::size_t rows, T const* x, T const* w, T const* b, T* y, T* scratch, visitor const& visit) {
+            p::forward(rows, x, w, b, y, scratch, visit);
+          },
+          [](std::size_t rows, T const* dy, T const* w, T* dx, bool add, T* scratch, visitor const& visit) {
+            p::pull(rows, dy, w, dx, add, scratch, visit);
+          },
+          [](std::size_t rows, T const* dy, T const* x, T* dw, T* db, T* scratch, bool add) {
+            p::weight_gradient(rows, dy, x, dw, db, scratch, add);
+          }};
+}
+
+template <class T>
+void check(kernel<T> const& p, std::size_t rows, int threads) {
+  std::size_t const In = p.in, Out = p.out;
+  INFO("In " << In << " Out " << Out << " rows " << rows << " threads " << threads << " bytes " << sizeof(T)
+             << " route " << static_cast<int>(p.way));
+  kappa::set_threads(threads);
+  auto const x = draw<T>(rows * In, 1), w = draw<T>(In * Out, 2), b = draw<T>(Out, 3);
   auto const dy = draw<T>(rows * Out, 4), before = draw<T>(rows * In, 5), dw0 = draw<T>(w.size(), 6),
              db0 = draw<T>(Out, 7);
-  std::vector<T> scratch(p::scratch_elements(threads));
+  std::vector<T> scratch(p.scratch_elements(threads));
 
   auto const X = [&](std::size_t r, std::size_t i) { return x[r * In + i]; };
   auto const W = [&](std::size_t o, std::size_t i) { return w[o * In + i]; };
@@ -91,7 +121,7 @@ void check(std::size_t rows, int threads) {
   auto const B = [&](std::size_t, std::size_t o) { return b[o]; };
 
   std::vector<unsigned char> seen(rows, 0);
-  auto const visit = [&](std::size_t first, std::size_t last) {
+  visitor const visit = [&](std::size_t first, std::size_t last) {
     for (std::size_t r = first; r < last; ++r) ++seen[r];
   };
   auto const visited_once = [&] {
@@ -104,7 +134,7 @@ void check(std::size_t rows, int threads) {
 
   {
     guarded<T> y(std::vector<T>(rows * Out));
-    p::forward(rows, x.data(), w.data(), b.data(), y.data(), scratch.data(), visit);
+    p.forward(rows, x.data(), w.data(), b.data(), y.data(), scratch.data(), visit);
     auto const expected = reference(rows, Out, In, X, Wt, B);
     REQUIRE(error<T>(y.data(), expected, In) < tolerance);
     REQUIRE(y.margins_intact());
@@ -113,12 +143,13 @@ void check(std::size_t rows, int threads) {
       auto const wrong = reference(rows, Out, In, X, Wt, none);
       REQUIRE_FALSE(error<T>(y.data(), wrong, In) < tolerance);
     }
-    p::forward(rows, x.data(), w.data(), nullptr, y.data(), scratch.data());
+    p.forward(rows, x.data(), w.data(), nullptr, y.data(), scratch.data(), visit);
     REQUIRE(error<T>(y.data(), reference(rows, Out, In, X, Wt, none), In) < tolerance);
+    REQUIRE(visited_once());
   }
   for (bool accumulate : {false, true}) {
     guarded<T> dx(before);
-    p::pull(rows, dy.data(), w.data(), dx.data(), accumulate, scratch.data(), visit);
+    p.pull(rows, dy.data(), w.data(), dx.data(), accumulate, scratch.data(), visit);
     auto const old = [&](std::size_t r, std::size_t i) { return before[r * In + i]; };
     auto const right = accumulate ? reference(rows, In, Out, D, W, old) : reference(rows, In, Out, D, W, none);
     REQUIRE(error<T>(dx.data(), right, Out) < tolerance);
@@ -131,7 +162,7 @@ void check(std::size_t rows, int threads) {
   }
   {
     guarded<T> dw(dw0), db(db0);
-    p::weight_gradient(rows, dy.data(), x.data(), dw.data(), db.data(), scratch.data());
+    p.weight_gradient(rows, dy.data(), x.data(), dw.data(), db.data(), scratch.data(), true);
     auto const w0 = [&](std::size_t o, std::size_t i) { return dw0[o * In + i]; };
     auto const b0 = [&](std::size_t o, std::size_t) { return db0[o]; };
     auto const one = [](std::size_t, std::size_t) { return T(1); };
@@ -146,7 +177,7 @@ void check(std::size_t rows, int threads) {
     // Without `add` what was there does not matter, not even if it is no number.
     guarded<T> dw_new(std::vector<T>(dw0.size(), std::numeric_limits<T>::quiet_NaN()));
     guarded<T> db_new(std::vector<T>(db0.size(), std::numeric_limits<T>::quiet_NaN()));
-    p::weight_gradient(rows, dy.data(), x.data(), dw_new.data(), db_new.data(), scratch.data(), false);
+    p.weight_gradient(rows, dy.data(), x.data(), dw_new.data(), db_new.data(), scratch.data(), false);
     REQUIRE(error<T>(dw_new.data(), reference(Out, In, rows, Dt, X, none), rows) < tolerance);
     REQUIRE(error<T>(db_new.data(), reference(Out, 1, rows, Dt, one, none), rows) < tolerance);
     REQUIRE(std::all_of(dw_new.all.begin(), dw_new.all.end(), [](T v) { return std::isfinite(v); }));
@@ -155,7 +186,7 @@ void check(std::size_t rows, int threads) {
     if (rows > 0)  // planted fault: adding
       REQUIRE_FALSE(error<T>(dw_new.data(), reference(Out, In, rows, Dt, X, w0), rows) < tolerance);
     guarded<T> dw_only(dw0);
-    p::weight_gradient(rows, dy.data(), x.data(), dw_only.data(), nullptr, scratch.data());
+    p.weight_gradient(rows, dy.data(), x.data(), dw_only.data(), nullptr, scratch.data(), true);
     REQUIRE(error<T>(dw_only.data(), reference(Out, In, rows, Dt, X, w0), rows) < tolerance);
   }
 }
@@ -164,10 +195,10 @@ template <int In, int Out>
 void check_all() {
   for (std::size_t rows : {0u, 1u, 5u, 6u, 7u, 128u, 257u})
     for (int threads : {1, 2}) {
-      check<float, In, Out, route::tiles>(rows, threads);
-      check<double, In, Out, route::tiles>(rows, threads);
-      check<float, In, Out, route::blas>(rows, threads);
-      check<double, In, Out, route::blas>(rows, threads);
+      check(kernel_of<float, In, Out, route::tiles>(), rows, threads);
+      check(kernel_of<double, In, Out, route::tiles>(), rows, threads);
+      check(kernel_of<float, In, Out, route::blas>(), rows, threads);
+      check(kernel_of<double, In, Out, route::blas>(), rows, threads);
     }
 }
 
