@@ -184,8 +184,8 @@ void pack_gram(std::size_t n, std::size_t depth, T const* x, T* to) {
 
 // The tiles of X Xᵀ for rows [begin, end) of X [n, depth] and the columns before before(row) for a tile that ends with
 // that row, rounded up to panels. `starting(constant rows, row)` is called for each tile of rows and gives what is
-// called with (acc, column) for each tile of it. A tile of rows stays in the first-level cache, a block of panels in
-// the second.
+// called with (acc, column) for each tile of it, and has `expect(column)` called before the tile's sums are. A tile of
+// rows stays in the first-level cache, a block of panels in the second.
 template <class T, class Before, class Starting>
 void gram_tiles(std::size_t begin, std::size_t end, std::size_t depth, T const* x, T const* packed, Before&& before,
                 Starting&& starting) {
@@ -199,6 +199,7 @@ void gram_tiles(std::size_t begin, std::size_t end, std::size_t depth, T const* 
       if (first >= last) return;
       auto finish = starting(tile_rows, row);
       for (std::size_t column = first; column < last; column += panel) {
+        if constexpr (requires { finish.expect(column); }) finish.expect(column);
         simd<T> acc[Rows][p::per_panel];
         begin_tile<width<T>, T>(acc, start::zero, nullptr, 0);
         multiply_tile<width<T>, T>(acc, depth, x + row * depth, depth, 1, packed + column * depth, panel);
@@ -225,6 +226,35 @@ template <bool Add, class T, int Vectors, class Update>
   }
 }
 
+// What ends a tile of a Gram matrix, rows from `out` on.
+template <class T, int Rows>
+struct gram_tile {
+  T* out;
+  std::size_t n;
+  bool add;
+
+  // The tile comes from afar while its sums are made.
+  void expect(std::size_t column) const {
+    if (!add) return;
+    for (std::size_t i = 0; i < Rows; ++i) {
+      T const* const begin = out + i * n + column;
+      __builtin_prefetch(begin, 1);
+      __builtin_prefetch(begin + gram_panels<T>::panel_width - 1, 1);
+    }
+  }
+  template <int V>
+  [[gnu::always_inline]] void operator()(simd<T> (&acc)[Rows][V], std::size_t column) const {
+    auto const sum = [](simd<T> a, simd<T> old, std::size_t) { return old + a; };
+#pragma GCC unroll 16
+    for (std::size_t i = 0; i < Rows; ++i) {
+      if (add)
+        update_row<true, T>(acc[i], out + i * n, column, n, sum);
+      else
+        update_row<false, T>(acc[i], out + i * n, column, n, sum);
+    }
+  }
+};
+
 // Lower triangle of G += X Xᵀ, or of G = X Xᵀ unless `add`, X [n, depth]; `packed` has depth * padded(n) elements.
 template <class T>
 void add_lower_gram(std::size_t n, std::size_t depth, T const* x, T* g, T* packed, int most_threads, bool add) {
@@ -232,16 +262,7 @@ void add_lower_gram(std::size_t n, std::size_t depth, T const* x, T* g, T* packe
   auto const before = [=](std::size_t row) { return std::min(row, n); };
   deal_rows(n, 96, n * n / 2 * depth, most_threads, [&](std::size_t, std::size_t begin, std::size_t end) {
     gram_tiles<T>(begin, end, depth, x, packed, before, [=]<int Rows>(constant<Rows>, std::size_t row) {
-      return [=]<int V>(simd<T>(&acc)[Rows][V], std::size_t column) {
-        auto const sum = [](simd<T> a, simd<T> old, std::size_t) { return old + a; };
-        for (std::size_t i = 0; i < Rows; ++i) {
-          T* const out = g + (row + i) * n;
-          if (add)
-            update_row<true, T>(acc[i], out, column, n, sum);
-          else
-            update_row<false, T>(acc[i], out, column, n, sum);
-        }
-      };
+      return gram_tile<T, Rows>{g + row * n, n, add};
     });
   });
 }
@@ -483,6 +504,8 @@ struct column_gram {
                                                  : c < columns    ? load_first(x, columns - c)
                                                                   : simd<T>(T(0)));
               }
+          if (at + panel < in)  // the next panel comes meanwhile
+            for (std::size_t q = 0; q < steps; ++q) __builtin_prefetch(from + q * in + panel);
           tiles([&]<int Rows>(constant<Rows>, std::size_t i) {
             simd<T> acc[Rows][p::per_panel];
             begin_tile<w, T>(acc, start::zero, nullptr, 0);
