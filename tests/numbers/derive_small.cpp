@@ -35,11 +35,11 @@ struct sequence_net : network<input<4, 3> | dense<5> | act::tanh | mean_over_pos
 struct sequence : objective<sequence_net, cross_entropy> {};
 
 template <class Objective, class T>
-struct sample {
+struct small_problem {
   using net = typename Objective::network;
   std::vector<T> theta, x, targets;
   std::vector<int> labels{1};
-  explicit sample(std::uint64_t seed) {
+  explicit small_problem(std::uint64_t seed) {
     counter_random random(seed);
     auto const fill = [&](std::vector<T>& v, std::size_t n) {
       for (std::size_t i = 0; i < n; ++i) v.push_back(static_cast<T>(random.normal() * 0.6));
@@ -57,7 +57,7 @@ struct sample {
 };
 
 template <class Objective, class T>
-double distance(sample<Objective, T> const& s, sample<Objective, T> const& t) {
+double distance(small_problem<Objective, T> const& s, small_problem<Objective, T> const& t) {
   auto const own = derive<Objective>(s.theta, s.view(), loss_value, gradient);
   auto const general = derive<Objective>(t.theta, t.view(), loss_value, gradient, per_sample_gradient_norms);
   double worst = std::abs(own[loss_value] - general[loss_value]) / (1 + std::abs(general[loss_value]));
@@ -75,8 +75,8 @@ void agrees() {
   static_assert(kernels::simd_bytes < 32 || own::checks_parameters(1));
   static_assert(!own::checks_parameters(2));
   for (std::uint64_t seed = 1; seed <= 5; ++seed) {
-    sample<Objective, T> const s(seed);
-    sample<Objective, T> other = s;
+    small_problem<Objective, T> const s(seed);
+    small_problem<Objective, T> other = s;
     for (T& v : other.theta) v *= T(1 + 1e-3);
     CHECK(distance(s, s) < 200);
     CHECK_FALSE(distance(s, other) < 200);
@@ -86,7 +86,7 @@ void agrees() {
 // A parameter that is not finite is told, wherever it stands, and the results of before are still there.
 template <class Objective, class T>
 void tells() {
-  sample<Objective, T> const good(3);
+  small_problem<Objective, T> const good(3);
   auto work = workspace_for<Objective, T>(1, loss_value, gradient);
   auto const before = derive(work, good.theta, good.view(), loss_value, gradient);
   std::vector<T> const kept(before[gradient].begin(), before[gradient].end());
@@ -127,7 +127,7 @@ TEST_CASE("a parameter that is not finite") {
 
 // Finite parameters whose products overflow are no error of the caller's.
 TEST_CASE("an overflow is not a bad parameter") {
-  sample<longer, float> s(4);
+  small_problem<longer, float> s(4);
   for (float& v : s.theta) v *= 1e38F;
   auto const q = derive<longer>(s.theta, s.view(), loss_value, gradient);
   CHECK_FALSE(std::isfinite(q[loss_value]));
@@ -136,7 +136,7 @@ TEST_CASE("an overflow is not a bad parameter") {
 // Layers on several positions take the general steps.
 TEST_CASE("several positions are not for the short cut") {
   static_assert(!workspace<sequence, float, loss_value_t, gradient_t>::runner::checks_parameters(1));
-  sample<sequence, float> const s(5);
+  small_problem<sequence, float> const s(5);
   CHECK(distance(s, s) == 0);
 }
 
@@ -150,7 +150,7 @@ TEMPLATE_TEST_CASE("blocks of samples", "", float, double) {
   };
   using own = typename workspace<shared, T, loss_value_t, gradient_t>::runner::small_network;
   for (std::size_t const n : {2 * own::block, 2 * own::block + 1, 3 * own::block - 1}) {
-    sample<shared, T> s(6);
+    small_problem<shared, T> s(6);
     counter_random random(7);
     std::vector<T> x;
     std::vector<int> y;
