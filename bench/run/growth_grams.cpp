@@ -10,8 +10,9 @@
 
 namespace {
 
-// The ways themselves are private. An explicit instantiation may name private members, and hands them to a friend.
 using kappa::kernels::column_gram;
+
+// The ways themselves are private. An explicit instantiation may name private members, and hands them to a friend.
 template <int In, int Out>
 struct layer {
   using factors = kappa::kernels::factors<float, In, Out>;

@@ -107,15 +107,15 @@ experiment damping(settings const& s) {
         for (std::size_t j = 0; j < g.size(); ++j) {
           double sum = i == j ? -1.0 : 0.0;
           for (std::size_t r = 0; r < g.size(); ++r) sum += dense(i, r) * exact(r, j);
-          off = std::max(off, std::abs(sum));
+          off = worst_of(off, std::abs(sum));
         }
-      exact_error = std::max(exact_error, off);
+      exact_error = worst_of(exact_error, off);
       double const pi = std::sqrt((trace(block.right()) / static_cast<double>(block.right().size())) /
                                   (trace(block.left()) / static_cast<double>(block.left().size())));
       auto const formula =
           to_dense(inverse(kronecker<double>(shifted(block.left().entries(), std::sqrt(lambda) / pi),
                                              shifted(block.right().entries(), pi * std::sqrt(lambda)))));
-      pi_error = std::max(pi_error, compare(by_pi, formula, g).error);
+      pi_error = worst_of(pi_error, compare(by_pi, formula, g).error);
     }
   }
   io::table table{"λ / mean eigenvalue", "π Tikhonov", "√λ on both", "λ on each", "undamped"};

@@ -183,7 +183,7 @@ experiment evidence(settings const& s) {
   char const* const other = "another teacher, other labels and another order of samples than the reference's.";
   for (std::size_t k = 1; k < 3; ++k) {
     double widest = 1;
-    for (auto const& layer : ends[k]) widest = std::max(widest, spread_of(layer).high / spread_of(layer).low);
+    for (auto const& layer : ends[k]) widest = worst_of(widest, spread_of(layer).high / spread_of(layer).low);
     e.judged(std::string(names[k]) + ": the final δ of a layer, largest over smallest of the three starts",
              number(widest), "independent of 4 decades of starts", widest < 2,
              "the updates were too few to forget the start in all layers.");
@@ -192,7 +192,7 @@ experiment evidence(settings const& s) {
     std::string mine, theirs;
     for (std::size_t l = 0; l < layers; ++l) {
       double const mean = spread_of(ends[k][l]).mean, theirs_now = selected[k - 1][l];
-      off = std::max({off, mean / theirs_now, theirs_now / mean});
+      off = worst_of(off, std::max(mean / theirs_now, theirs_now / mean));
       if (l > 0) {
         mine += ", ";
         theirs += ", ";

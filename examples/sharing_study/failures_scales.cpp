@@ -32,8 +32,8 @@ void failures_of_scales(experiment& e, settings const& s) {
     auto const too_large = to_dense(r * r * q[kfac<reduce>]);        // A of sums and B of sums
     auto const too_small = to_dense(1 / (r * r) * q[kfac<reduce>]);  // A of means and B of means
     // [/scales]
-    for (double error : block_errors<net>(too_large, g)) sums = std::max(sums, std::abs(error - (r * r - 1)));
-    for (double error : block_errors<net>(too_small, g)) means = std::max(means, std::abs(error - (1 - 1 / (r * r))));
+    for (double error : block_errors<net>(too_large, g)) sums = worst_of(sums, std::abs(error - (r * r - 1)));
+    for (double error : block_errors<net>(too_small, g)) means = worst_of(means, std::abs(error - (1 - 1 / (r * r))));
   }
   e.exact("reduce on sums and sums, R = 4: error less R² - 1 = 15", sums, 1e-9);
   e.exact("reduce on means and means: error less 1 - 1/R² = 0.9375", means, 1e-9);
@@ -48,7 +48,7 @@ void failures_of_scales(experiment& e, settings const& s) {
       double exact_trace = 0;
       for (double v : q[ggn_diagonal]) exact_trace += v;
       ratios.push_back(trace(q[kfac<expand>]) / exact_trace);
-      off = std::max(off, std::abs(trace(q[kfac<reduce>]) / exact_trace - 1));
+      off = worst_of(off, std::abs(trace(q[kfac<reduce>]) / exact_trace - 1));
     }
     auto const range = spread_of(ratios);
     coherence.row(mean, io::table::cell::number(said(range)), reference, 1 + off);

@@ -70,7 +70,7 @@ vector<double> fitted(training_set const& set, vector<double> theta) {
     double largest = 0;
     for (std::size_t p = 0; p < g.size(); ++p) {
       theta(p) -= step(p);
-      largest = std::max(largest, std::abs(step(p)));
+      largest = worst_of(largest, std::abs(step(p)));
     }
     if (largest < 1e-12) break;
   }
@@ -118,7 +118,7 @@ experiment influence(settings const& s) {
     // [/influence]
     std::vector<vector<double>> left_out;
     for (std::size_t n = 0; n < samples; ++n) left_out.push_back(fitted(set.without(n), theta));
-    trace_error = std::max(trace_error, std::abs(trace(q[ekfac<expand>]) / trace(q[ggn]) - 1));
+    trace_error = worst_of(trace_error, std::abs(trace(q[ekfac<expand>]) / trace(q[ggn]) - 1));
     for (std::size_t k = 0; k < queries; ++k) {
       auto const x = draw_inputs(1, random);
       std::vector<int> const y{static_cast<int>(random.below(3))};
@@ -149,7 +149,7 @@ experiment influence(settings const& s) {
         off += std::pow(product[hessian_vector_product][p] - same(p), 2);
         size += same(p) * same(p);
       }
-      hessian_error = std::max(hessian_error, std::sqrt(off / size));
+      hessian_error = worst_of(hessian_error, std::sqrt(off / size));
     }
   }
   io::table table{"curvature C", "correlation, mean", "worst query", "reference"};

@@ -62,7 +62,7 @@ void fixed_points(experiment& e, settings const& s) {
       for (int i = 0; i < runs[r].steps; ++i) roots.update(a, b);
       // [/ikfac]
       errors[r].push_back(relative(roots.inverse().right().entries(), exact_a));
-      worst[r] = std::max({worst[r], errors[r].back(), relative(roots.inverse().left().entries(), exact_b)});
+      worst[r] = worst_of(worst_of(worst[r], errors[r].back()), relative(roots.inverse().left().entries(), exact_b));
     }
     inverse_free_factors<double> roots(4, 5, {.damping = lambda, .learning_rate = 0.05});
     for (int i = 0; i < 4000; ++i) roots.update(a, b);
@@ -186,7 +186,7 @@ void few_bits(experiment& e, settings const& s) {
       auto const k = rounded_root(rounded_rows, lambda, 0.1f, steps);
       in_bfloat16.push_back(relative(widened(product(false, true, k, k)), exact));
       not_finite += std::isfinite(in_bfloat16.back()) ? 0 : 1;
-      worst_rounded = std::max(worst_rounded, in_bfloat16.back());
+      worst_rounded = worst_of(worst_rounded, in_bfloat16.back());
     }
     auto const median = [](std::vector<double> v) {
       std::ranges::sort(v);

@@ -209,7 +209,7 @@ simulation simulate(strategy const& how, std::vector<double> const& inputs, std:
       off += std::pow(single(i) - first.preconditioned[i], 2);
       size += single(i) * single(i);
     }
-    sim.off_single = std::max(sim.off_single, std::sqrt(off / size));
+    sim.off_single = worst_of(sim.off_single, std::sqrt(off / size));
     on_all_ranks([&](std::size_t r) {
       auto& m = sim.memory[r];
       for (std::size_t i = 0; i < parameters; ++i) m.theta(i) -= learning_rate * m.preconditioned[i];
@@ -254,7 +254,7 @@ experiment placement(settings const&) {
   for (strategy const& how : strategies) {
     auto const sim = simulate(how, inputs, labels);
     agree = agree && sim.ranks_agree;
-    off_single = std::max(off_single, sim.off_single);
+    off_single = worst_of(off_single, sim.off_single);
     if (first.empty()) first = sim.directions;
     for (std::size_t i = 0; i < steps; ++i) same = same && same_bits(first[i], sim.directions[i]);
 
@@ -272,8 +272,8 @@ experiment placement(settings const&) {
     }
     auto const range = spread_of(held);
     double const f = static_cast<double>(how.workers) / ranks, total = static_cast<double>(all);
-    off_share = std::max(off_share, std::abs(range.mean / (f * total) - 1));
-    balance = std::max(balance, range.high / range.mean);
+    off_share = worst_of(off_share, std::abs(range.mean / (f * total) - 1));
+    balance = worst_of(balance, range.high / range.mean);
     memory.row(how.name, 1e-3 * range.mean, 1e-3 * range.low, 1e-3 * range.high, range.mean / total);
     counted = counted && sim.sent.gradients == steps * 2 * (ranks - 1) * 8 * parameters &&
               sim.sent.factors == steps * 2 * (ranks - 1) * factors &&

@@ -30,6 +30,8 @@ spread spread_of(std::vector<double> const& values);
 /// "0.43", or "0.43 (0.32 to 0.6)" where there is a range.
 std::string said(spread const& s);
 std::string number(double value);
+/// The larger one; a NaN when one of them is, which std::max may drop.
+constexpr double worst_of(double a, double b) { return a >= b || a != a ? a : b; }
 
 /// One figure beside the reference's.
 struct comparison {

@@ -189,7 +189,7 @@ TEST_CASE("predictions are the network's outputs") {
   auto const at_once = predict<small>(theta, x);  // products of few rows round in another order
   double between = 0;
   for (std::size_t i = 0; i < rows.size(); ++i)
-    between = std::max(between, std::abs(rows.data()[i] - at_once.data()[i]));
+    between = worst_of(between, std::abs(rows.data()[i] - at_once.data()[i]));
   CHECK(between < 1e-14);
 
   CHECK_THROWS_AS(predict<small>(theta, zeros<double>(7)), shape_mismatch);

@@ -172,9 +172,9 @@ TEST_CASE("Both small matrices have the spectrum of the Gauss-Newton matrix with
     auto const i = random_instance(seed);
     auto const brute = i.spectrum();
     auto const g = i.gauss_newton();
-    in_kernel_space = std::max(in_kernel_space, spectral_distance(brute, g.eigenvalues()));
+    in_kernel_space = worst_of(in_kernel_space, spectral_distance(brute, g.eigenvalues()));
     in_data_space =
-        std::max(in_data_space, spectral_distance(brute, lapack::symmetric_eigenvalues(g.dense_in_data_space())));
+        worst_of(in_data_space, spectral_distance(brute, lapack::symmetric_eigenvalues(g.dense_in_data_space())));
     // Planted: weights not shared; a mean over positions instead of a sum; one layer's taps turned round; samples
     // counted twice.
     several += g.chain().positions(0) > 1;
@@ -388,7 +388,7 @@ TEST_CASE("The symbol's range bounds the Toeplitz matrix at every length, and is
       violated += std::sqrt(e(0)) > range.largest;
       violated += e(e.size() - 1) < range.smallest * range.smallest - 1e-12 * e(0);
       if (length == w.taps + 30) {
-        largest_gap = std::max(largest_gap, range.largest / std::sqrt(e(0)) - 1);
+        largest_gap = worst_of(largest_gap, range.largest / std::sqrt(e(0)) - 1);
         other_way += std::sqrt(e(0)) > 0.9 * range.largest;
       }
     }

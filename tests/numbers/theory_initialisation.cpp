@@ -166,7 +166,7 @@ TEST_CASE("Balanced networks: the whole spectrum, and its closed form") {
                                                        : depth * std::pow(ci, 2 * (depth - 1) / depth));
       }
     std::sort(form.begin(), form.end(), [](double x, double y) { return x > y; });
-    closed = std::max(closed, spectral_distance(stated, form));
+    closed = worst_of(closed, spectral_distance(stated, form));
   }
   CHECK(worst <= 1e-12);
   CHECK(closed <= 1e-6);  // the quotient cancels near c_i = c_j; where i, j >= rank both are 0

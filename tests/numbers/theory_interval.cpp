@@ -133,7 +133,7 @@ TEST_CASE("Enclosed spectra hold the eigenvalues, and are tight") {
       auto const enclosed = theory::enclose_spectrum(gram);
       for (std::size_t i = 0; i < n; ++i) {
         CHECK(holds(enclosed[i], values[i]));
-        widest = std::max(widest, boost::numeric::width(enclosed[i]) / enclosed[0].upper());
+        widest = worst_of(widest, boost::numeric::width(enclosed[i]) / enclosed[0].upper());
       }
       // With the radius forgotten and half the matrix lost, the enclosure misses.
       auto halved = gram;
@@ -176,7 +176,7 @@ TEST_CASE("The small matrix in intervals holds what double precision says, up to
       double const plain = g.condition_number();
       CHECK(condition.lower() <= plain * (1 + 1e-9 * plain));
       CHECK(condition.upper() >= plain * (1 - 1e-9 * plain));
-      if (plain < 1e4) widest = std::max(widest, boost::numeric::width(condition) / plain);
+      if (plain < 1e4) widest = worst_of(widest, boost::numeric::width(condition) / plain);
     }
   });
   CHECK(instances == 112);

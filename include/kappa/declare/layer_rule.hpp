@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include <kappa/arch.hpp>
+#include <kappa/declare/patch_geometry.hpp>
 #include <kappa/declare/scalar_table.hpp>
 #include <kappa/declare/shape.hpp>
 
@@ -89,6 +90,9 @@ struct layer_functions {
   void (*push_weigh)(site<T> const&, T const* x, T const* dx, T const* g, T* w);
   /// What of x is no input of this layer, such as a token beyond its vocabulary; null where everything is one.
   input_fault (*fault_of_input)(site<T> const&, T const* x);
+  /// Of a layer that takes the largest: y = m(x, θ), and for each element of y [positions, features] the number of the
+  /// position of x that it comes from. Exact in float below 2^24.
+  void (*choose)(site<T> const&, T const* x, T* y, T* places);
   /// Of a table: the row that a position of x reads, -1 where it reads none; null for other layers.
   int (*row_at)(site<T> const&, T const* x, int position);
 };
@@ -110,10 +114,14 @@ struct layer_rule : scalar_table<layer_functions> {
   bool keeps_positions = false;   ///< position r of the result belongs to position r of the operand
   bool reads_graph = false;       ///< wants adjacency or edges
   bool gathers = false;           ///< linear, and cheaper to do again than to read from memory: patches
-  bool takes_largest = false;     ///< each element of the result is the largest of some of the operand's
+  bool takes_largest = false;     ///< each element of the result is the largest of some of the operand's same feature
   bool sums_positions = false;    ///< [positions, features] -> [features] by a sum
   bool couples_samples = false;   ///< a sample's value depends on the other samples: called once for the whole batch
   bool reads_statistics = false;  ///< wants `statistics` of its features with the batch
+  /// Of a layer that takes the largest: whether it takes no element twice.
+  bool (*takes_once)(shape, layer_settings const&) = nullptr;
+  /// Of a layer that gathers: the patches it makes of an image of this shape.
+  patch_geometry (*patches)(shape, layer_settings const&) = nullptr;
   /// Features whose means and variances over a batch are this layer's `statistics`; 0 for other layers than batch
   /// norms.
   int (*normalised)(shape, layer_settings const&) = nullptr;
@@ -147,6 +155,8 @@ constexpr layer_functions<T> layer_functions_of() {
     };
   if constexpr (requires { &L::template fault_of_input<T>; })
     f.fault_of_input = [](site<T> const& s, T const* x) { return L::template fault_of_input<T>(s, x); };
+  if constexpr (requires { &L::template choose<T>; })
+    f.choose = [](site<T> const& s, T const* x, T* y, T* places) { L::template choose<T>(s, x, y, places); };
   if constexpr (requires { &L::template row_at<T>; })
     f.row_at = [](site<T> const& s, T const* x, int position) { return L::template row_at<T>(s, x, position); };
   return f;
@@ -157,8 +167,8 @@ constexpr layer_functions<T> layer_functions_of() {
 /// The value of a rule L, a struct of static functions templated on the scalar: `name`, `output(shape, settings)`,
 /// `apply`, `pull`, and as far as they are not zero or implied `fault_of`, `push`, `push_pull`, `parameters`, `weigh`,
 /// `push_weigh`, `scratch`, `initial_mean`, `initial_deviation`, `linear`, `keeps_positions`, `reads_graph`, `gathers`,
-/// `takes_largest`, `sums_positions`, `couples_samples`, `reads_statistics`, `normalised`, `fault_of_input`, and for a
-/// table `row` and `row_at`.
+/// `takes_largest` with `takes_once` and `choose`, `patches`, `sums_positions`, `couples_samples`, `reads_statistics`,
+/// `normalised`, `fault_of_input`, and for a table `row` and `row_at`.
 template <class L>
 inline constexpr layer_rule layer_rule_of = [] {
   layer_rule r{{detail::layer_functions_of<L, float>(), detail::layer_functions_of<L, double>(),
@@ -205,6 +215,20 @@ inline constexpr layer_rule layer_rule_of = [] {
       return L::normalised(in, s);
     } else {
       return 0;
+    }
+  };
+  r.takes_once = [](shape in, layer_settings const& s) {
+    if constexpr (requires { L::takes_once(in, s); }) {
+      return L::takes_once(in, s);
+    } else {
+      return false;
+    }
+  };
+  r.patches = [](shape in, layer_settings const& s) {
+    if constexpr (requires { L::patches(in, s); }) {
+      return L::patches(in, s);
+    } else {
+      return patch_geometry{};
     }
   };
   r.row = [](shape in, layer_settings const& s) {

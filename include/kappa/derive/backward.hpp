@@ -15,6 +15,7 @@ namespace detail {
 template <class T, objective_type Objective, request R>
 struct backward {
   using places = layout<Objective, R>;
+  using q = quadratic<T, Objective, R>;
   static constexpr stream_set streams = program<Objective, R>::streams;
   static constexpr std::size_t columns = static_cast<std::size_t>(streams.columns);
   static constexpr bool hessian = R.hessian_vector_product;
@@ -86,6 +87,11 @@ struct backward {
     T const* const x = c.value(o.a_value);
     auto const bias_of = [&](T* block) { return S.bias ? block + weight : nullptr; };
     if constexpr (S.unreached) std::fill_n(c.at(o.adjoint), columns * rows * out, T(0));
+    if constexpr (S.chosen.rank > 0 && !S.spreads) {
+      chosen_gradients<S>(c, o);
+      if constexpr (S.to_a != contribution::none) pull_chosen<S>(c, o);
+      return;
+    }
 
     if constexpr (places::keeps_gradient) {
       T* const dw = c.fixed + places::gradient + o.offset;
@@ -112,7 +118,9 @@ struct backward {
                                           bias_of(first_row), places::parameter_count, S.tied);
     }
 
-    if constexpr (S.to_a != contribution::none && S.below.rank > 0) {
+    if constexpr (S.to_a != contribution::none && S.chosen.rank > 0) {
+      pull_chosen<S>(c, o);
+    } else if constexpr (S.to_a != contribution::none && S.below.rank > 0) {
       pull_through_patches<S>(c, o);
     } else if constexpr (S.to_a != contribution::none) {
       T* const below = c.at(o.a_adjoint);
@@ -163,6 +171,49 @@ struct backward {
       kernel::pull(S.positions, c.at(o.adjoint) + k * size, c.theta + o.offset, patches, false, scratch);
       pull(here, nullptr, 1, patches, c.at(o.below_adjoint) + k * below, S.to_a == contribution::add);
     });
+  }
+
+  template <signature S>
+  static void chosen_gradients(context<T> const& c, operands const& o) {
+    constexpr auto in = static_cast<std::size_t>(S.features_in), out = static_cast<std::size_t>(S.features_out);
+    constexpr auto positions = static_cast<std::size_t>(S.positions), size = static_cast<std::size_t>(S.chosen.size());
+    auto const add = [&](stream_kind kind, std::size_t to) {
+      T* const dw = c.fixed + to + o.offset;
+      if (!c.continues) std::fill_n(dw, in * out + (S.bias ? out : 0), T(0));
+      T const* const x = c.value(o.a_value);
+      parallel_ranges(out, 1 + (std::size_t{1} << 18) / (c.samples * size * in / out), 1,
+                      [&](std::size_t first, std::size_t last) {
+                        T* const scratch = c.scratch + thread_index() * q::template chosen_scratch<S>();
+                        for (std::size_t n = 0; n < c.samples; ++n)
+                          q::template chosen_of<S>(c, o, streams.find(kind), n)
+                              .add_to(in, x + n * positions * in, first, last, dw, scratch);
+                      });
+      if constexpr (S.bias)
+        kernels::add_column_sums<T, S.features_out>(c.samples * static_cast<std::size_t>(S.chosen.positions()),
+                                                    stream_at(c, o.adjoint, kind, size), dw + in * out);
+    };
+    if constexpr (places::keeps_gradient) add(stream_kind::first_order, places::gradient);
+    if constexpr (R.ggn_vector_product) add(stream_kind::ggn_product, places::ggn_product);
+  }
+
+  /// The adjoint of a convolution that a pool reads, straight to the image.
+  template <signature S>
+  static void pull_chosen(context<T> const& c, operands const& o) {
+    constexpr auto below = static_cast<std::size_t>(S.below.size()), size = static_cast<std::size_t>(S.chosen.size());
+    constexpr auto patches = S.layer->patches;
+    static constexpr patch_geometry geometry = patches(S.below, S.set);
+    over_samples(c.samples, columns * size * static_cast<std::size_t>(S.features_in),
+                 [&](std::size_t n, std::size_t end) {
+                   T* const scratch = c.scratch + thread_index() * q::template chosen_scratch<S>();
+                   for (; n < end; ++n)
+                     for (int s = 0; s < streams.count; ++s) {
+                       std::size_t const first = static_cast<std::size_t>(streams.at[s].first) * c.samples +
+                                                 n * static_cast<std::size_t>(streams.at[s].columns);
+                       q::template chosen_of<S>(c, o, s, n)
+                           .pull(geometry, c.theta + o.offset, c.at(o.below_adjoint) + first * below,
+                                 S.to_a == contribution::add, scratch);
+                     }
+                 });
   }
 
   template <signature S>
@@ -361,7 +412,7 @@ struct backward {
     } else if constexpr (S.op == operation::activation) {
       if constexpr (S.to_a != contribution::none && !S.skips_mask) activation<S>(c, o);
     } else if constexpr (S.op == operation::layer) {
-      if constexpr (S.to_a != contribution::none || S.own > 0) layer<S>(c, o);
+      if constexpr (!(S.chooses && !S.spreads) && (S.to_a != contribution::none || S.own > 0)) layer<S>(c, o);
     } else if constexpr (S.op == operation::concatenate) {
       part<S>(c, o);
     } else if constexpr (S.op == operation::multiply) {

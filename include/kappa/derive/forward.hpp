@@ -119,7 +119,11 @@ void value_step(context<T> const& c, operands const& o) {
     T* const y = c.at(o.value);
     over_samples(n, std::max(size, from), [=, &c, &o](std::size_t i, std::size_t end) {
       for (; i < end; ++i)
-        stored<S>.layer->template functions<T>().apply(site_of<T, S>(c, o, i), x + i * from, y + i * size);
+        if constexpr (S.chooses)
+          stored<S>.layer->template functions<T>().choose(site_of<T, S>(c, o, i), x + i * from, y + i * size,
+                                                          c.at(o.places) + i * size);
+        else
+          stored<S>.layer->template functions<T>().apply(site_of<T, S>(c, o, i), x + i * from, y + i * size);
     });
   } else if constexpr (S.op == operation::concatenate) {
     constexpr blocks x = blocks_of(S);

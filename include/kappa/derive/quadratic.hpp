@@ -9,6 +9,7 @@
 #include <kappa/derive/context.hpp>
 #include <kappa/derive/forward.hpp>
 #include <kappa/derive/step.hpp>
+#include <kappa/kernels/chosen.hpp>
 #include <kappa/kernels/factors.hpp>
 
 namespace kappa::inline KAPPA_ARCH {
@@ -91,6 +92,75 @@ struct quadratic {
     }
   }
 
+  /// What sample n's vectors of stream s are at the outputs of a dense layer that a pool reads.
+  template <signature S>
+  static kernels::chosen<T> chosen_of(context<T> const& c, operands const& o, int s, std::size_t n) {
+    constexpr auto size = static_cast<std::size_t>(S.chosen.size());
+    auto const k = static_cast<std::size_t>(streams.at[s].columns);
+    return {k, static_cast<std::size_t>(S.chosen.positions()), static_cast<std::size_t>(S.features_out),
+            c.at(o.places) + n * size,
+            c.at(o.chosen_adjoint) + (static_cast<std::size_t>(streams.at[s].first) * c.samples + n * k) * size};
+  }
+  /// Elements of scratch a thread needs for those.
+  template <signature S>
+  static constexpr std::size_t chosen_scratch() {
+    if constexpr (S.chosen.rank == 0) return 0;
+    std::size_t most = 1;
+    for (int s = 0; s < streams.count; ++s) most = std::max(most, static_cast<std::size_t>(streams.at[s].columns));
+    return padded(kernels::chosen<T>::scratch_elements(most, static_cast<std::size_t>(S.chosen.positions()),
+                                                       static_cast<std::size_t>(S.features_out),
+                                                       static_cast<std::size_t>(S.positions)));
+  }
+
+  /// The same for a convolution whose vectors lie where a pool chose.
+  template <signature S, parameter_signature W>
+  static void accumulate_chosen(context<T> const& c, operands const& o) {
+    constexpr auto in = static_cast<std::size_t>(W.inputs), out = static_cast<std::size_t>(W.outputs);
+    constexpr auto positions = static_cast<std::size_t>(W.positions);
+    T const* const a = c.value(o.inputs);
+    auto const offset = static_cast<std::size_t>(o.offset);
+    if constexpr (R.per_sample_gradient_norms)
+      parallel_ranges(c.samples, 2, 1, [&](std::size_t n, std::size_t end) {
+        T* const scratch = c.scratch + thread_index() * chosen_scratch<S>();
+        for (; n < end; ++n) {
+          auto const vectors = chosen_of<S>(c, o, streams.find(stream_kind::first_order), n);
+          T& norm = c.result(places::norms_per_sample)[n];
+          norm += vectors.squared_norm(in, a + n * positions * in, scratch);
+          if constexpr (W.bias) norm += vectors.squared_bias_norm();
+        }
+      });
+    auto const add_squares = [&](int s, std::size_t n, T* to) {
+      T* const scratch = c.scratch + thread_index() * chosen_scratch<S>();
+      auto const vectors = chosen_of<S>(c, o, s, n);
+      vectors.add_squares(in, a + n * positions * in, 0, out, to, scratch);
+      if constexpr (W.bias) vectors.add_bias_squares(to + in * out);
+    };
+    if constexpr (R.per_sample_ggn_diagonal)
+      parallel_ranges(c.samples, 2, 1, [&](std::size_t n, std::size_t end) {
+        for (; n < end; ++n)
+          add_squares(
+              streams.find(stream_kind::root), n,
+              c.result(places::diagonals_per_sample, places::parameter_count) + n * places::parameter_count + offset);
+      });
+    for (int i = 0; i < R.diagonals; ++i) {
+      int const s = streams.source_of(places::asked.diagonal[i]);
+      T* const to = c.fixed + places::diagonal_of(i) + offset;
+      parallel_ranges(out, 1 + (out - 1) / 8, 1, [&](std::size_t first, std::size_t last) {
+        T* const scratch = c.scratch + thread_index() * chosen_scratch<S>();
+        for (std::size_t n = 0; n < c.samples; ++n)
+          chosen_of<S>(c, o, s, n).add_squares(in, a + n * positions * in, first, last, to, scratch);
+      });
+      if constexpr (W.bias)
+        for (std::size_t n = 0; n < c.samples; ++n) chosen_of<S>(c, o, s, n).add_bias_squares(to + in * out);
+    }
+    auto const parameter = static_cast<std::size_t>(o.parameter);
+    for_modes<W>(c, parameter, a);
+    [&]<std::size_t... Index>(std::index_sequence<Index...>) {
+      (chosen_output_factor<S, W, static_cast<int>(Index)>(c, o), ...);
+    }
+    (std::make_index_sequence<static_cast<std::size_t>(R.kfacs)>());
+  }
+
   /// Adds one use of a table to its K-FAC factors, which are those of a dense layer without bias whose inputs are the
   /// unit vectors of the rows read, each position counted like a sample, in every mode: A = 1/(Σ R_n) diag(how often
   /// each row is read), of which the diagonal is held, and B = Σ g gᵀ. Vectors at padding, which reads nothing, are set
@@ -138,6 +208,39 @@ struct quadratic {
   }
 
  private:
+  /// As `output_factor`.
+  template <signature S, parameter_signature W, int K>
+  static void chosen_output_factor(context<T> const& c, operands const& o) {
+    constexpr kfac_request k = R.kfac[K];
+    constexpr auto out = static_cast<std::size_t>(W.outputs);
+    T* const to = c.fixed + places::output_factors_of(K) + places::output_factor[static_cast<std::size_t>(o.parameter)];
+    if constexpr (k.source == curvature_source::forward_only) {
+      identity(out, to);
+    } else {
+      constexpr int s = streams.source_of(k);
+      T const factor = k.source == curvature_source::empirical ? static_cast<T>(1 / c.scale) : T(1);
+      if constexpr (reduces(k.mode, W)) {
+        auto const vectors = c.samples * static_cast<std::size_t>(streams.at[s].columns);
+        kernels::sum_positions<T, W.outputs>(
+            vectors, static_cast<std::size_t>(S.chosen.positions()),
+            c.at(o.adjoint) + static_cast<std::size_t>(streams.at[s].first) * c.samples * S.chosen.size(), c.scratch);
+        kernels::second_moment<T, W.outputs>(vectors, c.scratch, factor, to, false, c.continues, c.ends);
+      } else {
+        if (!c.continues) std::fill_n(to, out * out, T(0));
+        // Long and short rows for every thread.
+        std::size_t const blocks = kernels::chosen<T>::row_blocks(out), pairs = (blocks + 1) / 2;
+        parallel_ranges(pairs, 1 + (pairs - 1) / 8, 1, [&](std::size_t first, std::size_t last) {
+          for (std::size_t n = 0; n < c.samples; ++n) {
+            auto const vectors = chosen_of<S>(c, o, s, n);
+            vectors.add_second_moment(factor, first, last, to);
+            vectors.add_second_moment(factor, std::max(blocks - last, last), blocks - first, to);
+          }
+        });
+        if (c.ends) kernels::mirror(to, out);
+      }
+    }
+  }
+
   /// f(where a parameter's input factor lies) for every kind that is asked for.
   template <class F>
   static void over_input_factors(context<T> const& c, int parameter, F&& f) {

@@ -48,6 +48,8 @@ struct runner {
     if constexpr (W.row > 0 && R.kfacs > 0) q::template add_reads<S>(c, o, plan.parameters[p]);
     if constexpr (!S.whole) {
       return;
+    } else if constexpr (S.chosen.rank > 0 && !S.spreads) {
+      q::template accumulate_chosen<S, W>(c, o);
     } else if constexpr (W.packed) {
       q::template pack<S, W>(c, o, plan.parameters[p]);
       if (o.completes)
@@ -178,7 +180,8 @@ struct runner {
       if constexpr (!s.whole) return layer_scratch(s, threads);
       std::size_t most =
           std::max({product_of<T, w.inputs, w.outputs>::scratch_elements(threads), layer_scratch(s, threads),
-                    static_cast<std::size_t>(threads) * backward<T, Objective, R>::template patches_scratch<s>()});
+                    static_cast<std::size_t>(threads) * backward<T, Objective, R>::template patches_scratch<s>(),
+                    static_cast<std::size_t>(threads) * quadratic<T, Objective, R>::template chosen_scratch<s>()});
       if constexpr (goes_backward && R.quadratic()) {
         constexpr auto streams = program<Objective, R>::streams;
         std::size_t columns = 1;

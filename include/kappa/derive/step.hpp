@@ -34,6 +34,9 @@ struct signature {
   layer_settings set{};
   shape in{}, out{};
   shape below{};             ///< of a dense that pulls through patches: what those are taken from
+  shape chosen{};            ///< of a dense whose adjoint lies at the places that a pool chose: the pool's
+  bool chooses = false;      ///< of a pool: it keeps those places
+  bool spreads = false;      ///< of either: the dense has an adjoint of all its elements beside it
   int own = 0;               ///< parameters of a layer
   int row = 0;               ///< of a layer whose parameter is a table: the length of a row
   bool whole = true;         ///< the vectors of its own parameters are wanted: of a table not always
@@ -62,9 +65,11 @@ struct operands {
   int offset = 0;    ///< of the weight in the flat parameters
   int position = 0;  ///< of this use among those of a tied weight
   bool begins = false, completes = false;
-  int inputs = 0;         ///< of the linear part whose weight is the parameter
-  int vectors = 0;        ///< the streams at its output
-  int below_adjoint = 0;  ///< of what a dense pulls through patches to
+  int inputs = 0;          ///< of the linear part whose weight is the parameter
+  int vectors = 0;         ///< the streams at its output
+  int below_adjoint = 0;   ///< of what a dense pulls through patches to
+  int places = 0;          ///< that a pool chose
+  int chosen_adjoint = 0;  ///< of that pool
   int shift = 0;
 };
 
@@ -132,6 +137,9 @@ struct steps {
         s.out = x.out;
         s.below = network::nodes[static_cast<unsigned>(patches.a)].out;
       }
+      s.chooses = p.chooses;
+      s.spreads = p.spreads;
+      if (p.chosen_by >= 0) s.chosen = network::nodes[static_cast<unsigned>(p.chosen_by)].out;
       if (x.op == operation::layer || x.op == operation::concatenate) {
         s.in = network::nodes[static_cast<unsigned>(x.a)].out;
         s.out = x.out;
@@ -184,6 +192,8 @@ struct steps {
       o.begins = p.begins;
       o.completes = p.completes;
       o.vectors = p.vectors;
+      o.places = p.places;
+      if (p.chosen_by >= 0) o.chosen_adjoint = plan.nodes[static_cast<unsigned>(p.chosen_by)].adjoint;
       o.shift = p.through ? network::nodes[static_cast<unsigned>(x.a)].shift : x.shift;
       if (p.through)
         o.below_adjoint = plan.nodes[static_cast<unsigned>(network::nodes[static_cast<unsigned>(x.a)].a)].adjoint;

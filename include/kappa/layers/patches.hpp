@@ -90,6 +90,12 @@ struct patches_rule {
     window_geometry const w = window_geometry::of(s);
     return w.output(in, w.height * w.width * (in.features() / w.extra));
   }
+  static constexpr patch_geometry patches(shape const& in, layer_settings const& s) {
+    window_geometry const w = window_geometry::of(s);
+    if (w.extra != 1 || w.dilation_height != 1 || w.dilation_width != 1 || w.circular != 0) return {};
+    return {w.rows(in),      w.columns(in),  in.features(), w.out_rows(in), w.out_columns(in), w.height, w.width,
+            w.stride_height, w.stride_width, w.top,         w.left};
+  }
   template <class T>
   static void apply(site<T> const& s, T const* x, T* y) {
     window_geometry const w = window_geometry::of(s.set);

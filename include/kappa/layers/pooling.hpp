@@ -73,9 +73,23 @@ struct max_pool_rule {
     return static_cast<std::size_t>(output(in, s).size());
   }
 
+  /// Windows that do not overlap, nor meet around the image.
+  static constexpr bool takes_once(shape const&, layer_settings const& s) {
+    window_geometry const w = window_geometry::of(s);
+    return w.dilation_height == 1 && w.dilation_width == 1 && w.stride_height >= w.height &&
+           w.stride_width >= w.width && w.circular == 0;
+  }
+
   template <class T>
   static void apply(site<T> const& s, T const* x, T* y) {
     search(s, x, [=](int e, auto const& top, auto const&) { std::copy(std::begin(top), std::end(top), y + e); });
+  }
+  template <class T>
+  static void choose(site<T> const& s, T const* x, T* y, T* places) {
+    search(s, x, [=](int e, auto const& top, auto const& place) {
+      std::copy(std::begin(top), std::end(top), y + e);
+      std::copy(std::begin(place), std::end(place), places + e);
+    });
   }
   template <class T>
   static void push(site<T> const& s, T const* x, T const* dx, T* dy) {

@@ -42,9 +42,13 @@ struct node_plan {
   bool masked = false;         ///< activation: its backward step is done in a pull's epilogue
   contribution to_a = contribution::none;
   contribution to_b = contribution::none;
-  int position = 0;              ///< dense: where its positions begin among those of all uses of its weight
-  bool through = false;          ///< dense: pulls through the patches it reads, whose adjoint is never stored
-  bool passed = false;           ///< patches: that is done to them
+  int position = 0;      ///< dense: where its positions begin among those of all uses of its weight
+  bool through = false;  ///< dense: pulls through the patches it reads, whose adjoint is never stored
+  bool passed = false;   ///< patches: that is done to them
+  int chosen_by = -1;    ///< dense: the pool that reads it, whose adjoint is its own at the places of the largest
+  bool chooses = false;  ///< pool: of such a dense
+  bool spreads = false;  ///< of either: the dense has an adjoint of all its elements, for what wants it
+  int places = place_of::none;   ///< of either: those places
   bool unreached = false;        ///< the output does not depend on it
   bool completes = false;        ///< with a parameter: the last use of it to be met going backward
   bool begins = false;           ///< and the first
@@ -130,6 +134,26 @@ constexpr auto plan_of(request const& r, stream_set const& streams) {
   auto const keep = [&](int buffer, int until) {
     if (buffer >= 0 && buffers[buffer].end < until) buffers[buffer].end = until;
   };
+  // A convolution that only a pool reads: what arrives at its outputs is zero but where the pool chose.
+  std::array<int, static_cast<unsigned>(n)> places_buffer{};
+  int* const places = places_buffer.data();
+  for (int i = 0; i < n; ++i) places[i] = place_of::none;
+  for (int i = 0; i < n && backward && !hessian; ++i) {
+    node const& x = at[i];
+    if (x.op != operation::layer || !x.layer->takes_largest || at[x.a].op != operation::dense || consumed[x.a] != 1)
+      continue;
+    node const& below = at[at[x.a].a];
+    parameter const& w = parameters[at[x.a].parameter];
+    if (below.op != operation::layer || !below.layer->gathers || consumed[at[x.a].a] != 1 || below.ragged ||
+        w.uses != 1 || w.size() >= 1 << 24)  // places in the weight are elements of T
+      continue;
+    if (below.layer->patches(at[below.a].out, below.set).rows == 0 || !x.layer->takes_once(at[x.a].out, x.set))
+      continue;
+    plan[i].chooses = true;
+    plan[x.a].chosen_by = i;
+    plan[i].spreads = plan[x.a].spreads = r.keeps_vectors() || r.per_sample_gradient || r.gradient_variance;
+    places[i] = places[x.a] = buffers.push({x.out.size(), i, backward_time(x.a), 0});
+  }
   for (int i = 0; i < n; ++i) {
     node const& x = at[i];
     for (int operand : {x.a, x.b})
@@ -140,7 +164,7 @@ constexpr auto plan_of(request const& r, stream_set const& streams) {
     if (x.op == operation::activation && !plan[i].moves_nothing)
       keep(derivative_from_output(x.act->kind) ? value[i] : value[x.a],
            t + 1);  // a fused mask runs one node earlier or later
-    if (x.op == operation::layer && (!x.layer->linear || x.parameter >= 0))
+    if (x.op == operation::layer && (!x.layer->linear || x.parameter >= 0) && (!plan[i].chooses || plan[i].spreads))
       keep(value[x.a], r.ekfac && x.parameter >= 0 && parameters[x.parameter].is_table() ? end_time : t);
     if (x.op == operation::multiply) {
       keep(value[x.a], t);
@@ -196,6 +220,7 @@ constexpr auto plan_of(request const& r, stream_set const& streams) {
       int const t = backward_time(i);
       if (adjoint[i] < 0) {  // the output does not depend on this node: zero vectors, and nothing to pull
         plan[i].unreached = true;
+        plan[i].chosen_by = -1;
         if (x.parameter >= 0) {
           auto const zeros = [&](int size) {
             return buffers.push({streams.columns * size, t, r.keeps_vectors() ? end_time : t, 0});
@@ -237,6 +262,8 @@ constexpr auto plan_of(request const& r, stream_set const& streams) {
         if (b_active && !b_alias) plan[i].to_b = arrives(x.b);
         if (a_active) plan[i].to_a = a_alias ? shares(x.a) : arrives(x.a);
         if (b_alias) plan[i].to_b = shares(x.b);
+      } else if (plan[i].chooses && !plan[i].spreads) {
+        plan[i].to_a = shares(x.a);
       } else {
         if (a_active) plan[i].to_a = elementwise && consumed[a] == 1 ? shares(a) : arrives(a);
         if (b_active) plan[i].to_b = arrives(x.b);
@@ -250,6 +277,7 @@ constexpr auto plan_of(request const& r, stream_set const& streams) {
           plan[x.a].masked = true;
         }
       }
+      if (plan[i].chosen_by >= 0) keep(adjoint[plan[i].chosen_by], t);
       if (x.parameter >= 0 && r.keeps_vectors()) keep(vectors[i], end_time);
       if (x.parameter >= 0 && r.ekfac && parameters[x.parameter].is_table()) keep(adjoint[i], end_time);
     }
@@ -310,6 +338,7 @@ constexpr auto plan_of(request const& r, stream_set const& streams) {
     plan[i].tangent = offset(tangent[i]);
     plan[i].adjoint = offset(adjoint[i]);
     plan[i].sum = offset(sum[i]);
+    plan[i].places = offset(places[i]);
     plan[i].vectors = offset(vectors[i]);
   }
   p.ones = offset(ones);
