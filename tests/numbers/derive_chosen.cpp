@@ -51,6 +51,25 @@ std::vector<double> held(Derivation& q, Quantity const& which) {
     for (kfac_factors<double> const& f : q.factors(which))
       for (auto const& m : {f.inputs, f.outputs}) all.insert(all.end(), m.data, m.data + m.rows * m.columns);
     return all;
+  } else if constexpr (requires { q.nearest_kfac(which); }) {
+    // In bases of no meaning; and the nearest Kronecker products, which read the same vectors.
+    std::vector<matrix<double>> left, right;
+    counter_random random(6);
+    auto const draw = [&](std::size_t order) {
+      auto m = zeros<double>(order, order);
+      for (double& v : elements(m)) v = random.normal();
+      return m;
+    };
+    auto const nearest = q.nearest_kfac(which);
+    std::vector<double> all;
+    for (auto const& b : nearest.blocks()) {
+      left.push_back(draw(b.block().left().size()));
+      right.push_back(draw(b.block().right().size()));
+      auto const dense = to_dense(b.block());
+      all.insert(all.end(), dense.data(), dense.data() + dense.size());
+    }
+    for (auto const& m : q.second_moments(which, left, right)) all.insert(all.end(), m.data(), m.data() + m.size());
+    return all;
   } else if constexpr (requires { to_dense(q[which]); }) {
     auto const dense = to_dense(q[which]);
     return {dense.data(), dense.data() + dense.size()};
@@ -114,6 +133,10 @@ TEST_CASE("what is derived from the chosen elements") {
                  ggn_diagonal, per_sample_ggn_diagonal, kfac<expand>, kfac<reduce>);
   agrees<sequences>(2, gradient, ggn_diagonal_from<empirical>, ggn_diagonal_from<monte_carlo<2>>(4),
                     kfac<expand, monte_carlo<3>>(4), kfac<reduce, empirical>, kfac<expand, empirical>);
+}
+
+TEST_CASE("EKFAC keeps the chosen elements") {
+  agrees<sequences>(2, ekfac<expand>, ekfac<expand, exact, separate_bias>);
 }
 
 TEST_CASE("what wants the vectors at all positions still has them") {

@@ -111,6 +111,8 @@ class kept_stream {
       all.layers.push_back({static_cast<std::size_t>(W.inputs), static_cast<std::size_t>(W.outputs),
                             static_cast<std::size_t>(W.positions), W.bias, row, a, s});
     });
+    [&]<unsigned... I>(std::integer_sequence<unsigned, I...>) { (lay_where_chosen<I>(all), ...); }
+    (std::make_integer_sequence<unsigned, steps<Objective, R>::count>());
     if constexpr (std::ranges::any_of(network::parameters, &parameter::is_table))
       [&]<unsigned... I>(std::integer_sequence<unsigned, I...>) { (add_use<I>(all), ...); }
     (std::make_integer_sequence<unsigned, steps<Objective, R>::count>());
@@ -141,6 +143,21 @@ class kept_stream {
           use.rows.push_back(row_at(here, at.value(o.a_value) + n * positions, static_cast<int>(r)));
       }
       layer->uses.push_back(std::move(use));
+    }
+  }
+
+  template <unsigned Node>
+  void lay_where_chosen(layer_vectors<T>& all) const {
+    constexpr signature s = steps<Objective, R>::signatures[Node];
+    if constexpr (s.chosen.rank > 0 && !s.spreads) {
+      constexpr operands o = steps<Objective, R>::places[Node];
+      auto const row = first_row[static_cast<std::size_t>(o.parameter)];
+      auto const layer = std::ranges::find(all.layers, row, &layer_vector<T>::first_row);
+      if (layer == all.layers.end()) return;
+      layer->windows = static_cast<std::size_t>(s.chosen.positions());
+      layer->places = at.at(o.places);
+      layer->s = at.at(o.vectors) +
+                 static_cast<std::size_t>(which.first) * at.samples * static_cast<std::size_t>(s.chosen.size());
     }
   }
 

@@ -25,7 +25,9 @@ struct table_use {
 
 /// One layer [outputs, inputs]: a [N, R, inputs] and s [N, K, R, outputs]. Column (n, k) of the layer's matrix is
 /// T_nk = Σ_r s_nkr a_nrᵀ, with `bias` followed by Σ_r s_nkr. A bias alone has no inputs.
-/// Of a table, for K-FAC, a are the unit vectors of the rows read: its uses tell, and a and s are null.
+/// Of a convolution under a pool, for EKFAC, s [N, K, windows, outputs] are those at the positions `places` [N,
+/// windows, outputs] that the pool chose; at all others they are zero. Of a table, for K-FAC, a are the unit vectors of
+/// the rows read: its uses tell, and a and s are null.
 template <real T>
 struct layer_vector {
   std::size_t inputs = 0, outputs = 0, positions = 1;
@@ -33,7 +35,15 @@ struct layer_vector {
   std::size_t first_row = 0;  ///< of this layer among the rows of all
   T const* a = nullptr;
   T const* s = nullptr;
+  std::size_t windows = 0;  ///< 0: s are those of all positions
+  T const* places = nullptr;
   std::vector<table_use<T>> uses{};
+  /// Elements of s for every output, sample and column.
+  std::size_t places_of_vectors() const { return windows > 0 ? windows : positions; }
+  /// Where element (place, output) of sample n's vectors is.
+  std::size_t position(std::size_t n, std::size_t place, std::size_t output) const {
+    return windows > 0 ? static_cast<std::size_t>(places[(n * windows + place) * outputs + output]) : place;
+  }
 };
 
 /// The layers of one batch: a matrix [rows, N K] by its factors.

@@ -61,12 +61,13 @@ nearest_kronecker_result<T> nearest_of_layer(layer_vectors<T> const& vectors, la
     for (std::size_t n = 0; n < vectors.samples; ++n)
       for (std::size_t k = 0; k < vectors.per_sample; ++k) {
         std::ranges::fill(t, 0.0);
-        for (std::size_t p = 0; p < r; ++p) {
-          T const* const a = layer.a + (n * r + p) * layer.inputs;
-          T const* const s = layer.s + ((n * vectors.per_sample + k) * r + p) * out;
-          for (std::size_t x = 0; x < out; ++x)
+        for (std::size_t p = 0; p < layer.places_of_vectors(); ++p) {
+          T const* const s = layer.s + ((n * vectors.per_sample + k) * layer.places_of_vectors() + p) * out;
+          for (std::size_t x = 0; x < out; ++x) {
+            T const* const a = layer.a + (n * r + layer.position(n, p, x)) * layer.inputs;
             for (std::size_t i = 0; i < in; ++i)
               t[x * in + i] += static_cast<double>(s[x]) * (i < layer.inputs ? static_cast<double>(a[i]) : 1.0);
+          }
         }
         visit();
       }

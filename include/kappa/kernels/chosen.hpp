@@ -33,28 +33,43 @@ class chosen {
 
   /// out_w [Out, In] += T in the rows [first, last). \pre K = 1.
   void add_to(std::size_t in, T const* a, std::size_t first, std::size_t last, T* out_w, T* scratch) const {
-    over_weights(in, a, first, last, scratch, [=](auto const& acc, auto const& at) {
-      update(acc[0], at, out_w, [](simd<T> was, simd<T> now) { return was + now; });
+    over_weights(in, a, first, last, scratch, [=](auto const& acc, auto const& at, std::size_t o, std::size_t) {
+      update(acc[0], at, out_w + o * in, [](simd<T> was, simd<T> now) { return was + now; });
     });
+  }
+
+  /// out_w [Out, K, In] = T in the rows [first, last) of Out.
+  void form(std::size_t in, T const* a, std::size_t first, std::size_t last, T* out_w, T* scratch) const {
+    std::size_t const vectors = count;
+    over_weights(in, a, first, last, scratch,
+                 [=]<int Rows, int V>(simd<T> const(&acc)[Rows][V], auto const& at, std::size_t o, std::size_t k) {
+                   T* to = out_w + (o * vectors + k) * in;
+#pragma GCC unroll 8
+                   for (int i = 0; i < Rows; ++i, to += in)
+                     if (k + static_cast<std::size_t>(i) < vectors)
+                       update(acc[i], at, to, [](simd<T>, simd<T> now) { return now; });
+                 });
   }
 
   /// out_w [Out, In] += Σ_k T_k ∘ T_k in the rows [first, last).
   void add_squares(std::size_t in, T const* a, std::size_t first, std::size_t last, T* out_w, T* scratch) const {
-    over_weights(in, a, first, last, scratch, [=]<int Rows, int V>(simd<T> const(&acc)[Rows][V], auto const& at) {
-      simd<T> squares[V];
+    over_weights(in, a, first, last, scratch,
+                 [=]<int Rows, int V>(simd<T> const(&acc)[Rows][V], auto const& at, std::size_t o, std::size_t) {
+                   simd<T> squares[V];
 #pragma GCC unroll 8
-      for (int j = 0; j < V; ++j) squares[j] = sum_of_squares(acc, j);
-      update(squares, at, out_w, [](simd<T> was, simd<T> now) { return was + now; });
-    });
+                   for (int j = 0; j < V; ++j) squares[j] = sum_of_squares(acc, j);
+                   update(squares, at, out_w + o * in, [](simd<T> was, simd<T> now) { return was + now; });
+                 });
   }
 
   /// Σ_k ‖T_k‖².
   T squared_norm(std::size_t in, T const* a, T* scratch) const {
     simd<T> total(T(0));
-    over_weights(in, a, 0, out, scratch, [&]<int Rows, int V>(simd<T> const(&acc)[Rows][V], auto const&) {
+    over_weights(in, a, 0, out, scratch,
+                 [&]<int Rows, int V>(simd<T> const(&acc)[Rows][V], auto const&, std::size_t, std::size_t) {
 #pragma GCC unroll 8
-      for (int j = 0; j < V; ++j) total += sum_of_squares(acc, j);  // what is beyond the last element is zero
-    });
+                   for (int j = 0; j < V; ++j) total += sum_of_squares(acc, j);  // zero beyond the last element
+                 });
     return sum<T>(total);
   }
 
@@ -226,7 +241,7 @@ class chosen {
           read(a + static_cast<std::size_t>(rows_of_a[e]) * in, at, b);
           add_outer(values + e * stride + k, b, acc);
         }
-        f(acc, piece<Whole>{o * in + at.first, at.in_last});
+        f(acc, at, o, k);
       }
     };
     if (count == 1)

@@ -145,14 +145,15 @@ constexpr auto plan_of(request const& r, stream_set const& streams) {
     node const& below = at[at[x.a].a];
     parameter const& w = parameters[at[x.a].parameter];
     if (below.op != operation::layer || !below.layer->gathers || consumed[at[x.a].a] != 1 || below.ragged ||
-        w.uses != 1 || w.size() >= 1 << 24)  // places in the weight are elements of T
+        w.uses != 1 || std::max(w.size(), at[x.a].out.size()) >= 1 << 24)  // places in both are elements of T
       continue;
     if (below.layer->patches(at[below.a].out, below.set).rows == 0 || !x.layer->takes_once(at[x.a].out, x.set))
       continue;
     plan[i].chooses = true;
     plan[x.a].chosen_by = i;
-    plan[i].spreads = plan[x.a].spreads = r.keeps_vectors() || r.per_sample_gradient || r.gradient_variance;
-    places[i] = places[x.a] = buffers.push({x.out.size(), i, backward_time(x.a), 0});
+    plan[i].spreads = plan[x.a].spreads = r.all_positions();
+    places[i] = places[x.a] =
+        buffers.push({x.out.size(), i, r.keeps_vectors() && !r.all_positions() ? end_time : backward_time(x.a), 0});
   }
   for (int i = 0; i < n; ++i) {
     node const& x = at[i];

@@ -71,6 +71,10 @@ struct request {
   constexpr int find(diagonal_request const& d) const { return find(d, diagonal, diagonals); }
   /// Whether layers' inputs and vectors are read after the sweep, so that their buffers must last.
   constexpr bool keeps_vectors() const { return ggns > 0 || ekfac || per_sample_gradient_operator; }
+  /// Whether some quantity wants the vectors of a convolution under a pool at all positions, most of which are zero.
+  constexpr bool all_positions() const {
+    return ggns > 0 || per_sample_gradient_operator || per_sample_gradient || gradient_variance;
+  }
   constexpr bool any_kfac(kfac_mode m) const {
     for (int i = 0; i < kfacs; ++i)
       if (kfac[i].mode == m) return true;
