@@ -79,7 +79,9 @@ struct sample {
 template <class T>
 sample<T> draw(std::uint64_t seed) {
   counter_random random(seed);
-  auto const between = [&](int low, int high) { return low + static_cast<int>(random.below(static_cast<std::uint64_t>(high - low + 1))); };
+  auto const between = [&](int low, int high) {
+    return low + static_cast<int>(random.below(static_cast<std::uint64_t>(high - low + 1)));
+  };
   sample<T> s;
   patch_geometry& g = s.at;
   g.rows = between(1, 9);
@@ -172,6 +174,29 @@ void check(std::uint64_t seed, int& seen_twins) {
     long double total = 0;
     for (auto v : squares_of(of)) total += v;
     return extended{total};
+  });
+
+  // U T for a basis U of no meaning, by columns.
+  std::vector<T> basis(s.outputs * s.outputs);
+  counter_random random(seed, 1);
+  for (auto& v : basis) v = static_cast<T>(random.normal());
+  scratch.resize(std::max(scratch.size(), kernels::chosen<T>::turning_scratch(s.k, s.windows, s.outputs)));
+  std::vector<T> turned_squares(weights, T(1));
+  std::size_t const column = s.in > 16 ? 16 : 0;
+  c.add_turned_squares(s.in, s.inputs.data(), basis.data(), column, s.in, turned_squares.data(), scratch.data());
+  c.add_turned_squares(s.in, s.inputs.data(), basis.data(), 0, column, turned_squares.data(), scratch.data());
+  compare(turned_squares, [&](sample<T> const& of) {
+    extended const all = of.weights_of();
+    extended sums(weights, 1);
+    for (std::size_t j = 0; j < s.k; ++j)
+      for (std::size_t o = 0; o < s.outputs; ++o)
+        for (std::size_t i = 0; i < s.in; ++i) {
+          long double v = 0;
+          for (std::size_t d = 0; d < s.outputs; ++d)
+            v += static_cast<long double>(basis[o * s.outputs + d]) * all[(j * s.outputs + d) * s.in + i];
+          sums[o * s.in + i] += v * v;
+        }
+    return sums;
   });
 
   extended biases(s.outputs);

@@ -78,35 +78,25 @@ std::vector<T> rotated(std::size_t rows, std::size_t features, T const* x, matri
   return y;
 }
 
-/// Σ_nk (U_B T_nk U_Aᵀ)² of a convolution under a pool, added: T_nk U_Aᵀ from the elements that the pool chose, then
-/// U_B.
+/// Σ_nk (U_B T_nk U_Aᵀ)² of a convolution under a pool, added: T_nk U_Aᵀ from the elements that the pool chose, a few
+/// columns at a time, which U_B turns.
 template <real T>
 void add_second_moments_of_chosen(layer_vectors<T> const& all, layer_vector<T> const& layer, matrix<T> const& left,
                                   rotation<T> const& of_inputs, matrix<T>& moments) {
   std::size_t const n = all.samples, k = all.per_sample, r = layer.positions, p = layer.windows;
-  std::size_t const in = of_inputs.order(), out = layer.outputs;
-  std::size_t const block = std::min(n, 1 + 512 / r), most = std::clamp<std::size_t>(65536 / (in * out), 1, k);
-  std::size_t const scratch = kernels::chosen<T>::scratch_elements(most, p, out, r);
+  std::size_t const in = of_inputs.order(), out = layer.outputs, block = std::min(n, 1 + 512 / r);
+  std::size_t const scratch = kernels::chosen<T>::turning_scratch(k, p, out);
   auto const own_scratch = std::make_unique_for_overwrite<T[]>(static_cast<std::size_t>(threads()) * scratch);
-  std::vector<T> a(block * r * in), formed(most * out * in), turned(most * out * in);
-  for (std::size_t i = 0; i < n; ++i) {
-    if (i % block == 0) of_inputs(std::min(block, n - i) * r, layer.a + i * r * layer.inputs, a.data());
-    for (std::size_t column = 0; column < k; column += most) {
-      std::size_t const columns = std::min(most, k - column), row = columns * in;
-      kernels::chosen<T> const vectors(columns, p, out, layer.places + i * p * out,
-                                       layer.s + (i * k + column) * p * out);
-      parallel_ranges(out, 1 + (std::size_t{1} << 18) / (1 + p * row), 1, [&](std::size_t first, std::size_t last) {
-        vectors.form(in, a.data() + i % block * r * in, first, last, formed.data(),
-                     own_scratch.get() + thread_index() * scratch);
-      });
-      lapack::gemm(false, false, out, row, out, T(1), left.data(), formed.data(), T(0), turned.data());
-      for (std::size_t o = 0; o < out; ++o)
-        for (std::size_t j = 0; j < columns; ++j) {
-          T const* const t = turned.data() + o * row + j * in;
-          T* const to = moments.data() + o * in;
-          for (std::size_t e = 0; e < in; ++e) to[e] += t[e] * t[e];
-        }
-    }
+  auto const a = std::make_unique_for_overwrite<T[]>(block * r * in);
+  for (std::size_t first = 0; first < n; first += block) {
+    std::size_t const samples = std::min(block, n - first);
+    of_inputs(samples * r, layer.a + first * r * layer.inputs, a.get());
+    parallel_ranges(in, 128, 16, [&](std::size_t column, std::size_t end) {
+      for (std::size_t i = 0; i < samples; ++i)
+        kernels::chosen<T>(k, p, out, layer.places + (first + i) * p * out, layer.s + (first + i) * k * p * out)
+            .add_turned_squares(in, a.get() + i * r * in, left.data(), column, end, moments.data(),
+                                own_scratch.get() + thread_index() * scratch);
+    });
   }
 }
 

@@ -25,10 +25,14 @@ class chosen {
   chosen(std::size_t k, std::size_t windows, std::size_t outputs, T const* places, T const* vectors)
       : count(k), p(windows), out(outputs), place(places), g(vectors) {}
 
-  /// Elements of scratch that everything here needs, for a layer that sees `positions`.
+  /// Elements of scratch that everything here needs but `add_turned_squares`, for a layer that sees `positions`.
   static constexpr std::size_t scratch_elements(std::size_t k, std::size_t windows, std::size_t outputs,
                                                 std::size_t positions) {
     return windows * outputs * (2 + padded(k)) + std::max(positions, outputs) + 1;
+  }
+  /// Elements that `add_turned_squares` needs.
+  static constexpr std::size_t turning_scratch(std::size_t k, std::size_t windows, std::size_t outputs) {
+    return scratch_elements(k, windows, outputs, 0) + 2 * lanes * padded(k) * outputs;
   }
 
   /// out_w [Out, In] += T in the rows [first, last). \pre K = 1.
@@ -36,19 +40,6 @@ class chosen {
     over_weights(in, a, first, last, scratch, [=](auto const& acc, auto const& at, std::size_t o, std::size_t) {
       update(acc[0], at, out_w + o * in, [](simd<T> was, simd<T> now) { return was + now; });
     });
-  }
-
-  /// out_w [Out, K, In] = T in the rows [first, last) of Out.
-  void form(std::size_t in, T const* a, std::size_t first, std::size_t last, T* out_w, T* scratch) const {
-    std::size_t const vectors = count;
-    over_weights(in, a, first, last, scratch,
-                 [=]<int Rows, int V>(simd<T> const(&acc)[Rows][V], auto const& at, std::size_t o, std::size_t k) {
-                   T* to = out_w + (o * vectors + k) * in;
-#pragma GCC unroll 8
-                   for (int i = 0; i < Rows; ++i, to += in)
-                     if (k + static_cast<std::size_t>(i) < vectors)
-                       update(acc[i], at, to, [](simd<T>, simd<T> now) { return now; });
-                 });
   }
 
   /// out_w [Out, In] += Σ_k T_k ∘ T_k in the rows [first, last).
@@ -60,6 +51,54 @@ class chosen {
                    for (int j = 0; j < V; ++j) squares[j] = sum_of_squares(acc, j);
                    update(squares, at, out_w + o * in, [](simd<T> was, simd<T> now) { return was + now; });
                  });
+  }
+
+  /// out_w [Out, In] += Σ_k (U T_k) ∘ (U T_k) in the columns [first, last), for U [Out, Out]. A few columns of all T_k
+  /// are formed in the first-level cache and turned there.
+  void add_turned_squares(std::size_t in, T const* a, T const* u, std::size_t first, std::size_t last, T* out_w,
+                          T* scratch) const {
+    std::size_t const stride = padded(count);
+    entries_by_output const all = by_output(0, out, scratch);
+    T* const formed = scratch + scratch_elements(count, p, out, 0);  // [K, Out, columns]
+    in_pieces<2>(last - first, [&]<int V, bool Whole>(constant<V>, piece<Whole> const& at) {
+      piece<Whole> const columns{first + at.first, at.in_last};
+      constexpr std::size_t row = V * lanes;
+      auto const keep = [&]<int Rows>(simd<T> const(&acc)[Rows][V], piece<Whole> const&, std::size_t o, std::size_t k) {
+#pragma GCC unroll 8
+        for (int i = 0; i < Rows; ++i)
+          update(acc[i], piece<true>{0, lanes}, formed + ((k + static_cast<std::size_t>(i)) * out + o) * row,
+                 [](simd<T>, simd<T> now) { return now; });
+      };
+      if (count == 1)
+        tiles<1, V>(all, in, a, 0, out, columns, 0, keep);
+      else
+        for (std::size_t k = 0; k < stride; k += most) tiles<most, V>(all, in, a, 0, out, columns, k, keep);
+      auto const turn = [&]<int Rows>(constant<Rows>, std::size_t o) {
+        simd<T> total[Rows][V];
+        clear(total);
+        for (std::size_t k = 0; k < count; ++k) {
+          simd<T> acc[Rows][V], b[V];
+          clear(acc);
+          T const* from = formed + k * out * row;
+          for (std::size_t d = 0; d < out; ++d, from += row) {
+            read(from, piece<true>{0, lanes}, b);
+            add_outer(u + o * out + d, b, acc, out);
+          }
+#pragma GCC unroll 8
+          for (int i = 0; i < Rows; ++i)
+#pragma GCC unroll 2
+            for (int j = 0; j < V; ++j) total[i][j] = multiply_add<T>(acc[i][j], acc[i][j], total[i][j]);
+        }
+#pragma GCC unroll 8
+        for (int i = 0; i < Rows; ++i)
+          update(total[i], columns, out_w + (o + static_cast<std::size_t>(i)) * in,
+                 [](simd<T> was, simd<T> now) { return was + now; });
+      };
+      std::size_t o = 0;
+      for (; o + 6 <= out; o += 6) turn(constant<6>{}, o);
+      for (; o + 2 <= out; o += 2) turn(constant<2>{}, o);
+      if (o < out) turn(constant<1>{}, o);
+    });
   }
 
   /// Σ_k ‖T_k‖².
@@ -180,12 +219,13 @@ class chosen {
 #pragma GCC unroll 8
       for (int j = 0; j < V; ++j) acc[i][j] = simd<T>(T(0));
   }
-  // acc += v bᵀ.
+  // acc += v bᵀ for elements of v that are `apart`.
   template <int Rows, int V>
-  [[gnu::always_inline]] static void add_outer(T const* v, simd<T> const (&b)[V], simd<T> (&acc)[Rows][V]) {
+  [[gnu::always_inline]] static void add_outer(T const* v, simd<T> const (&b)[V], simd<T> (&acc)[Rows][V],
+                                               std::size_t apart = 1) {
 #pragma GCC unroll 8
     for (int i = 0; i < Rows; ++i) {
-      simd<T> const one(v[i]);
+      simd<T> const one(v[static_cast<std::size_t>(i) * apart]);
 #pragma GCC unroll 8
       for (int j = 0; j < V; ++j) acc[i][j] = multiply_add<T>(one, b[j], acc[i][j]);
     }
@@ -204,14 +244,17 @@ class chosen {
       });
   }
 
-  // Calls f(acc, piece of [Out, In]) for tiles of T_k in the rows [first, last), several k at once, those beyond K
-  // zero. A few columns of all inputs stay in the first-level cache while the rows pass.
-  template <class F>
-  void over_weights(std::size_t in, T const* a, std::size_t first, std::size_t last, T* scratch, F&& f) const {
+  // Chosen elements that are not zero, output by output.
+  struct entries_by_output {
+    T const* begin;      // [outputs + 1]: where an output's entries begin
+    T const* positions;  // [entries]
+    T const* values;     // [entries, padded K], beyond K zero
+  };
+  entries_by_output by_output(std::size_t first, std::size_t last, T* scratch) const {
     std::size_t const stride = padded(count);
-    T* const begin = scratch;  // of each row's entries
-    T* const rows_of_a = begin + (last - first) + 1;
-    T* const values = rows_of_a + p * (last - first);
+    T* const begin = scratch;
+    T* const positions = begin + (last - first) + 1;
+    T* const values = positions + p * (last - first);
     std::size_t entries = 0;
     for (std::size_t o = first; o < last; ++o) {
       begin[o - first] = static_cast<T>(entries);
@@ -224,31 +267,42 @@ class chosen {
           any = any || v != T(0);
         }
         for (std::size_t k = count; k < stride; ++k) to[k] = T(0);
-        rows_of_a[entries] = place[i * out + o];
+        positions[entries] = place[i * out + o];
         entries += any ? 1 : 0;
       }
     }
     begin[last - first] = static_cast<T>(entries);
-    auto const tiles = [&]<int Rows, int V, bool Whole>(constant<Rows>, constant<V>, piece<Whole> const& at,
-                                                        std::size_t k) {
-      auto e = static_cast<std::size_t>(begin[0]);
-      for (std::size_t o = first; o < last; ++o) {
-        auto const end = static_cast<std::size_t>(begin[o - first + 1]);
-        simd<T> acc[Rows][V];
-        clear(acc);
-        for (; e < end; ++e) {
-          simd<T> b[V];
-          read(a + static_cast<std::size_t>(rows_of_a[e]) * in, at, b);
-          add_outer(values + e * stride + k, b, acc);
-        }
-        f(acc, at, o, k);
+    return {begin, positions, values};
+  }
+
+  // Calls f(acc, piece, row, k) for one piece of the rows [first, last) of T, of the vectors [k, k + Rows).
+  template <int Rows, int V, bool Whole, class F>
+  [[gnu::always_inline]] void tiles(entries_by_output const& all, std::size_t in, T const* a, std::size_t first,
+                                    std::size_t last, piece<Whole> const& at, std::size_t k, F&& f) const {
+    std::size_t const stride = padded(count);
+    auto e = static_cast<std::size_t>(all.begin[0]);
+    for (std::size_t o = first; o < last; ++o) {
+      auto const end = static_cast<std::size_t>(all.begin[o - first + 1]);
+      simd<T> acc[Rows][V];
+      clear(acc);
+      for (; e < end; ++e) {
+        simd<T> b[V];
+        read(a + static_cast<std::size_t>(all.positions[e]) * in, at, b);
+        add_outer(all.values + e * stride + k, b, acc);
       }
-    };
+      f(acc, at, o, k);
+    }
+  }
+
+  // The same for all pieces. A few columns of all inputs stay in the first-level cache while the rows pass.
+  template <class F>
+  void over_weights(std::size_t in, T const* a, std::size_t first, std::size_t last, T* scratch, F&& f) const {
+    entries_by_output const all = by_output(first, last, scratch);
     if (count == 1)
-      in_pieces<8>(in, [&](auto vectors, auto const& at) { tiles(constant<1>{}, vectors, at, 0); });
+      in_pieces<8>(in, [&]<int V>(constant<V>, auto const& at) { tiles<1, V>(all, in, a, first, last, at, 0, f); });
     else
-      in_pieces<2>(in, [&](auto vectors, auto const& at) {
-        for (std::size_t k = 0; k < stride; k += most) tiles(constant<most>{}, vectors, at, k);
+      in_pieces<2>(in, [&]<int V>(constant<V>, auto const& at) {
+        for (std::size_t k = 0; k < padded(count); k += most) tiles<most, V>(all, in, a, first, last, at, k, f);
       });
   }
 
