@@ -42,11 +42,12 @@ void measure(bench::growth_options const& options, layer<In, Out> const&, std::s
   std::vector<float> g(nk * nk), norms(nk);
   std::vector<float> scratch(2 * (gram.scratch_elements(n, k, r, 1) + wide * (in + out + 4 * 96 + 4 * k * r)));
   std::string const which = std::to_string(In) + " -> " + std::to_string(Out) + ", R = " + std::to_string(r);
-  auto const add = [&](auto way) {
-    (gram.*way)(n, k, r, a.data(), s.data(), true, g.data(), scratch.data(), 1, false);
+  auto const add = [&](auto way, auto... further) {
+    (gram.*way)(n, k, r, a.data(), s.data(), true, g.data(), scratch.data(), 1, false, further...);
   };
+  kappa::kernels::chosen_vectors<float> const none;
   std::vector<bench::contender> const grams{{"pairs", [&] { add(std::get<0>(ways)); }},
-                                            {"columns", [&] { add(std::get<1>(ways)); }}};
+                                            {"columns", [&] { add(std::get<1>(ways), none, nullptr); }}};
   bench::print_choice("Gram matrix", which, grams, bench::compare(grams, options.seconds),
                       gram.by_pairs(n, k, r) ? 0 : 1);
   auto const each = [&](auto const& way) {

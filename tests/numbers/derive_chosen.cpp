@@ -1,7 +1,9 @@
 // A convolution that only a pool reads: its vectors lie where the pool chose, and everything derived from them is what
 // is derived from vectors at all positions, which the same network has when an identity stands before the pool.
 
+#include <algorithm>
 #include <cstddef>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -72,7 +74,10 @@ std::vector<double> held(Derivation& q, Quantity const& which) {
     return all;
   } else if constexpr (requires { to_dense(q[which]); }) {
     auto const dense = to_dense(q[which]);
-    return {dense.data(), dense.data() + dense.size()};
+    std::vector<double> all(dense.data(), dense.data() + dense.size());
+    if constexpr (requires { q[which].root().gram(); })
+      std::ranges::copy(q[which].root().gram(), std::back_inserter(all));
+    return all;
   } else {
     return numbers(q[which]);
   }

@@ -12,6 +12,7 @@
 #include <kappa/layers.hpp>
 
 #include "reference.hpp"
+#include "worst.hpp"
 
 using namespace kappa;
 

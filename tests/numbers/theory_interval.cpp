@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "theory_networks.hpp"
+#include "worst.hpp"
 
 #include <kappa/testing/random_instance.hpp>
 #include <kappa/theory.hpp>

@@ -38,9 +38,11 @@ struct quadratic {
       std::copy_n(g + k * own * out, own * out, packed_g + (k * all + slot) * out);
   }
 
-  /// Adds a layer's part to every quadratic quantity.
+  /// Adds a layer's part to every quadratic quantity. Of a convolution under a pool, Gram matrices see the chosen ones
+  /// among the vectors.
   template <parameter_signature W>
-  static void accumulate(context<T> const& c, std::size_t parameter, std::size_t offset, T const* a, T const* vectors) {
+  static void accumulate(context<T> const& c, std::size_t parameter, std::size_t offset, T const* a, T const* vectors,
+                         [[maybe_unused]] kernels::chosen_vectors<T> of_pool = {}) {
     constexpr auto in = static_cast<std::size_t>(W.inputs), out = static_cast<std::size_t>(W.outputs);
     constexpr auto positions = static_cast<std::size_t>(W.positions);
     constexpr std::size_t weight = in * out;
@@ -79,9 +81,13 @@ struct quadratic {
       int const s = streams.source_of(places::asked.ggn[i]);
       auto const k = static_cast<std::size_t>(streams.at[s].columns);
       auto const group = static_cast<std::size_t>(places::asked.ggn[i].group(static_cast<int>(parameter)));
+      auto of_stream = of_pool;
+      if (of_pool.windows > 0)
+        of_stream.vectors += static_cast<std::size_t>(streams.at[s].first) * n * of_pool.windows * out;
       kernel::gram(n, k, positions, a, stream(s), W.bias,
                    c.gram + places::gram_of(i, c.capacity) + group * (n * k) * (n * k), c.scratch, threads(),
-                   !places::writes_gram(i, static_cast<int>(parameter)));
+                   !places::writes_gram(i, static_cast<int>(parameter)), of_stream,
+                   c.scratch + padded(kernel::gram_scratch(n, k, positions, threads())));
     }
     if constexpr (W.row == 0) {
       for_modes<W>(c, parameter, a);

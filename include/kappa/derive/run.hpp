@@ -55,7 +55,10 @@ struct runner {
       if (o.completes)
         q::template accumulate<W>(c, p, offset, c.at(plan.parameters[p].inputs), c.at(plan.parameters[p].adjoints));
     } else {
-      q::template accumulate<W>(c, p, offset, c.value(o.inputs), c.at(o.vectors));
+      kernels::chosen_vectors<T> of_pool;
+      if constexpr (S.chosen.rank > 0)
+        of_pool = {static_cast<std::size_t>(S.chosen.positions()), c.at(o.places), c.at(o.chosen_adjoint)};
+      q::template accumulate<W>(c, p, offset, c.value(o.inputs), c.at(o.vectors), of_pool);
     }
   }
 
@@ -188,8 +191,10 @@ struct runner {
         for (int k = 0; k < streams.count; ++k)
           columns = std::max(columns, static_cast<std::size_t>(streams.at[k].columns));
         if (R.ggns > 0)
-          most = std::max(most, kernels::factors<T, w.inputs, w.outputs>::gram_scratch(
-                                    samples, columns, static_cast<std::size_t>(w.positions), threads));
+          most = std::max(
+              most, padded(kernels::factors<T, w.inputs, w.outputs>::gram_scratch(
+                        samples, columns, static_cast<std::size_t>(w.positions), threads)) +
+                        static_cast<std::size_t>(threads) * quadratic<T, Objective, R>::template chosen_scratch<s>());
         if (w.ragged)
           most =
               std::max(most, samples * static_cast<std::size_t>(w.positions) * static_cast<std::size_t>(w.inputs + 1));

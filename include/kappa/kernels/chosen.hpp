@@ -18,6 +18,14 @@
 namespace kappa::inline KAPPA_ARCH {
 namespace kernels {
 
+/// The vectors of N samples at the places that a pool chose, [N, K, P, Out] and [N, P, Out].
+template <class T>
+struct chosen_vectors {
+  std::size_t windows = 0;
+  T const* places = nullptr;
+  T const* vectors = nullptr;
+};
+
 template <class T>
 class chosen {
  public:
@@ -40,6 +48,17 @@ class chosen {
     over_weights(in, a, first, last, scratch, [=](auto const& acc, auto const& at, std::size_t o, std::size_t) {
       update(acc[0], at, out_w + o * in, [](simd<T> was, simd<T> now) { return was + now; });
     });
+  }
+
+  /// Writes the rows [first, last) of all T_k: row o of T_k to where row_of(k, o) says.
+  template <class Place>
+  void form(std::size_t in, T const* a, std::size_t first, std::size_t last, Place&& row_of, T* scratch) const {
+    over_weights(in, a, first, last, scratch,
+                 [&, vectors = count]<int Rows, int V>(simd<T> const(&acc)[Rows][V], auto const& at, std::size_t o,
+                                                       std::size_t k) {
+                   for (std::size_t i = 0; i < Rows && k + i < vectors; ++i)
+                     update(acc[i], at, row_of(k + i, o), [](simd<T>, simd<T> now) { return now; });
+                 });
   }
 
   /// out_w [Out, In] += Σ_k T_k ∘ T_k in the rows [first, last).

@@ -7,6 +7,7 @@
 #include <cstddef>
 
 #include <kappa/kernels/blas.hpp>
+#include <kappa/kernels/chosen.hpp>
 #include <kappa/kernels/tiles.hpp>
 #include <kappa/plan/choose.hpp>
 #include <kappa/tensor/threads.hpp>
@@ -308,8 +309,10 @@ struct column_gram {
   /// and columns indexed (sample, column); those above are unspecified until `mirror`. a is [N, R, in], s is [N, K, R,
   /// out]. With R = 1 this is (A Aᵀ + bias) ∘ (S Sᵀ), the Hadamard product taken while a tile of S Sᵀ is in registers
   /// and A Aᵀ made for some samples at a time: N²K² out + N² in flops. `threads` is the number scratch was sized for.
+  /// With `of_pool`, its vectors are those elements of s that are not zero, and columns are formed from them; `lists`
+  /// has chosen<T>::scratch_elements for each thread.
   void add(std::size_t n, std::size_t k, std::size_t r, T const* a, T const* s, bool bias, T* g, T* scratch,
-           int threads, bool add = true) const {
+           int threads, bool add = true, chosen_vectors<T> const& of_pool = {}, T* lists = nullptr) const {
     if (n * k * r == 0) {
       if (!add) std::fill(g, g + n * k * n * k, T(0));
       return;
@@ -317,7 +320,7 @@ struct column_gram {
     if (by_pairs(n, k, r))
       add_by_pairs(n, k, r, a, s, bias, g, scratch, threads, add);
     else
-      add_by_columns(n, k, r, a, s, bias, g, scratch, threads, add);
+      add_by_columns(n, k, r, a, s, bias, g, scratch, threads, add, of_pool, lists);
   }
 
  private:
@@ -525,7 +528,9 @@ struct column_gram {
   }
 
   void add_by_columns(std::size_t n, std::size_t k, std::size_t r, T const* a, T const* s, bool bias, T* g, T* scratch,
-                      int threads, bool add) const {
+                      int threads, bool add, chosen_vectors<T> const& of_pool, T* lists) const {
+    std::size_t const list = chosen<T>::scratch_elements(k, of_pool.windows, out, r),
+                      chosen_size = of_pool.windows * out;
     std::size_t const nk = n * k, size = nk * chunk_depth();
     T* const columns = scratch;  // [together, N K, chunk, in]
     T* const packed = scratch + together() * size;
@@ -533,21 +538,37 @@ struct column_gram {
       std::size_t const chunks = std::min(together(), (out - first + chunk() - 1) / chunk());
       std::size_t const work = chunks * k * r * chunk_depth();
       parallel_ranges(n, 1 + (std::size_t{1} << 20) / work, 1, [&](std::size_t begin, std::size_t end) {
-        for (std::size_t i = begin; i < end; ++i)
-          form_columns(k, r, a + i * r * in, s + i * k * r * out, first, chunks * chunk(),
-                       columns + i * k * chunk_depth(), size);
+        for (std::size_t i = begin; i < end; ++i) {
+          T* const to = columns + i * k * chunk_depth();
+          if (of_pool.windows == 0) {
+            form_columns(k, r, a + i * r * in, s + i * k * r * out, first, chunks * chunk(), to, size);
+            continue;
+          }
+          auto const row_of = [&](std::size_t c, std::size_t o) {
+            std::size_t const e = o - first;
+            return to + e / chunk() * size + c * chunk_depth() + e % chunk() * in;
+          };
+          std::size_t const last = std::min(out, first + chunks * chunk());
+          chosen<T>(k, of_pool.windows, out, of_pool.places + i * chosen_size, of_pool.vectors + i * k * chosen_size)
+              .form(in, a + i * r * in, first, last, row_of, lists + thread_index() * list);
+          for (std::size_t o = last; o < first + chunks * chunk(); ++o)
+            for (std::size_t c = 0; c < k; ++c) std::fill_n(row_of(c, o), in, T(0));
+        }
       });
       for (std::size_t q = 0; q < chunks; ++q)
         detail::add_lower_gram<T>(nk, chunk_depth(), columns + q * size, g, packed, threads, add || first + q > 0);
     }
     if (bias) {
       T* const sums = scratch;  // [N K, out]
-      sum_rows(nk, r, s, sums);
+      if (of_pool.windows > 0)
+        sum_rows(nk, of_pool.windows, of_pool.vectors, sums);
+      else
+        sum_rows(nk, r, s, sums);
       detail::add_lower_gram<T>(nk, out, sums, g, sums + nk * out, threads, true);
     }
   }
 
-  // to [count, out] = Σ_r s [count, R, out]
+  // to [count, out] = Σ_r s [count, R, out]; add_column_sums knows its columns when compiling
   void sum_rows(std::size_t count, std::size_t r, T const* s, T* to) const {
     constexpr std::size_t w = width<T>;
     for (std::size_t i = 0; i < count; ++i, s += r * out, to += out) {
