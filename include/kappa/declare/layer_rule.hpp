@@ -218,7 +218,10 @@ inline constexpr layer_rule layer_rule_of = [] {
     }
   };
   r.takes_once = [](shape in, layer_settings const& s) {
-    if constexpr (requires { L::takes_once(in, s); }) {
+    if constexpr (requires {
+                    L::takes_once(in, s);
+                    &L::template choose<float>;
+                  }) {
       return L::takes_once(in, s);
     } else {
       return false;

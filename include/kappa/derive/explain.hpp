@@ -87,7 +87,8 @@ inline std::string remarks(plan_facts const& f, std::size_t i) {
         formatted(" (%.3g against %.3g kcycles by the model)", tiles ? of_tiles : of_blas, tiles ? of_blas : of_tiles)
             .c_str());
     if (p.epilogue >= 0) say("epilogue ", "#", p.epilogue);
-    if (p.chosen_by >= 0) say("vectors only where ", "#", p.chosen_by, p.spreads ? " chose, for the pull" : " chose");
+    if (p.chosen_by >= 0)
+      say(p.spreads ? "vectors zero but where " : "vectors only where ", "#", p.chosen_by, " chose");
     if (p.mask >= 0) say("its pull ends with the mask of ", "#", p.mask);
     if (p.active && p.adjoint != place_of::none && p.to_a == contribution::none) say("nothing to pull");
   }

@@ -123,10 +123,11 @@ struct quadratic {
   static void accumulate_chosen(context<T> const& c, operands const& o) {
     constexpr auto in = static_cast<std::size_t>(W.inputs), out = static_cast<std::size_t>(W.outputs);
     constexpr auto positions = static_cast<std::size_t>(W.positions);
+    constexpr std::size_t products = in * static_cast<std::size_t>(S.chosen.size());  // of one vector
     T const* const a = c.value(o.inputs);
     auto const offset = static_cast<std::size_t>(o.offset);
     if constexpr (R.per_sample_gradient_norms)
-      parallel_ranges(c.samples, 2, 1, [&](std::size_t n, std::size_t end) {
+      over_samples(c.samples, products, [&](std::size_t n, std::size_t end) {
         T* const scratch = c.scratch + thread_index() * chosen_scratch<S>();
         for (; n < end; ++n) {
           auto const vectors = chosen_of<S>(c, o, streams.find(stream_kind::first_order), n);
@@ -142,7 +143,7 @@ struct quadratic {
       if constexpr (W.bias) vectors.add_bias_squares(to + in * out);
     };
     if constexpr (R.per_sample_ggn_diagonal)
-      parallel_ranges(c.samples, 2, 1, [&](std::size_t n, std::size_t end) {
+      over_samples(c.samples, products, [&](std::size_t n, std::size_t end) {
         for (; n < end; ++n)
           add_squares(
               streams.find(stream_kind::root), n,
@@ -151,11 +152,12 @@ struct quadratic {
     for (int i = 0; i < R.diagonals; ++i) {
       int const s = streams.source_of(places::asked.diagonal[i]);
       T* const to = c.fixed + places::diagonal_of(i) + offset;
-      parallel_ranges(out, 1 + (out - 1) / 8, 1, [&](std::size_t first, std::size_t last) {
-        T* const scratch = c.scratch + thread_index() * chosen_scratch<S>();
-        for (std::size_t n = 0; n < c.samples; ++n)
-          chosen_of<S>(c, o, s, n).add_squares(in, a + n * positions * in, first, last, to, scratch);
-      });
+      parallel_ranges(out, 1 + pointwise_grain * out / (1 + c.samples * products), 1,
+                      [&](std::size_t first, std::size_t last) {
+                        T* const scratch = c.scratch + thread_index() * chosen_scratch<S>();
+                        for (std::size_t n = 0; n < c.samples; ++n)
+                          chosen_of<S>(c, o, s, n).add_squares(in, a + n * positions * in, first, last, to, scratch);
+                      });
       if constexpr (W.bias)
         for (std::size_t n = 0; n < c.samples; ++n) chosen_of<S>(c, o, s, n).add_bias_squares(to + in * out);
     }
@@ -235,7 +237,9 @@ struct quadratic {
         if (!c.continues) std::fill_n(to, out * out, T(0));
         // Long and short rows for every thread.
         std::size_t const blocks = kernels::chosen<T>::row_blocks(out), pairs = (blocks + 1) / 2;
-        parallel_ranges(pairs, 1 + (pairs - 1) / 8, 1, [&](std::size_t first, std::size_t last) {
+        std::size_t const work = c.samples * static_cast<std::size_t>(streams.at[s].columns) *
+                                 static_cast<std::size_t>(S.chosen.size()) * out;
+        parallel_ranges(pairs, 1 + pointwise_grain * pairs / (1 + work), 1, [&](std::size_t first, std::size_t last) {
           for (std::size_t n = 0; n < c.samples; ++n) {
             auto const vectors = chosen_of<S>(c, o, s, n);
             vectors.add_second_moment(factor, first, last, to);

@@ -26,10 +26,10 @@ struct chosen_vectors {
   T const* vectors = nullptr;
 };
 
+/// The vectors of one sample, and what is made of them.
 template <class T>
 class chosen {
  public:
-  /// K vectors of one sample; see the file for the shapes.
   chosen(std::size_t k, std::size_t windows, std::size_t outputs, T const* places, T const* vectors)
       : count(k), p(windows), out(outputs), place(places), g(vectors) {}
 
@@ -173,8 +173,8 @@ class chosen {
 
  private:
   static constexpr std::size_t lanes = static_cast<std::size_t>(width<T>);
-  static constexpr int most =
-      5;  // vectors taken together: with two registers of weights ten sums, of sixteen registers
+  // Vectors taken together: ten sums with two registers of weights, where there are sixteen registers.
+  static constexpr int most = 5;
   static constexpr int block_rows = 4;
   static constexpr std::size_t padded(std::size_t k) { return k == 1 ? 1 : (k + most - 1) / most * most; }
 
@@ -193,7 +193,6 @@ class chosen {
   // Some vectors of a row from an element on; the last one may have fewer elements than fit.
   template <bool Whole>
   struct piece {
-    static constexpr bool whole = Whole;
     std::size_t first, in_last;
   };
   // f(constant vectors, piece) over a row of n elements, `Most` vectors at a time, then half as many, then one.
