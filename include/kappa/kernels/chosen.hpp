@@ -262,35 +262,33 @@ class chosen {
       });
   }
 
-  // Chosen elements that are not zero, output by output.
+  // Chosen elements that are not zero, output by output, with room for P of each.
   struct entries_by_output {
-    T const* begin;      // [outputs + 1]: where an output's entries begin
-    T const* positions;  // [entries]
-    T const* values;     // [entries, padded K], beyond K zero
+    T const* counts;     // [outputs]
+    T const* positions;  // [outputs, P]
+    T const* values;     // [outputs, P, padded K], beyond K zero
   };
   entries_by_output by_output(std::size_t first, std::size_t last, T* scratch) const {
-    std::size_t const stride = padded(count);
-    T* const begin = scratch;
-    T* const positions = begin + (last - first) + 1;
-    T* const values = positions + p * (last - first);
-    std::size_t entries = 0;
-    for (std::size_t o = first; o < last; ++o) {
-      begin[o - first] = static_cast<T>(entries);
-      for (std::size_t i = 0; i < p; ++i) {  // without a branch: which elements are zero cannot be foreseen
+    std::size_t const stride = padded(count), outputs = last - first;
+    T* const counts = scratch;
+    T* const positions = counts + outputs;
+    T* const values = positions + p * outputs;
+    std::fill_n(counts, outputs, T(0));
+    for (std::size_t i = 0; i < p; ++i)  // window by window, as they lie
+      for (std::size_t o = 0; o < outputs; ++o) {
+        std::size_t const entry = o * p + static_cast<std::size_t>(counts[o]);
+        T const* from = g + i * out + first + o;
+        T* const to = values + entry * stride;
         bool any = false;
-        T* const to = values + entries * stride;
-        for (std::size_t k = 0; k < count; ++k) {
-          T const v = g[(k * p + i) * out + o];
-          to[k] = v;
-          any = any || v != T(0);
+        for (std::size_t k = 0; k < count; ++k, from += p * out) {
+          to[k] = *from;
+          any = any || *from != T(0);
         }
         for (std::size_t k = count; k < stride; ++k) to[k] = T(0);
-        positions[entries] = place[i * out + o];
-        entries += any ? 1 : 0;
+        positions[entry] = place[i * out + first + o];
+        counts[o] += any ? T(1) : T(0);  // without a branch: which elements are zero cannot be foreseen
       }
-    }
-    begin[last - first] = static_cast<T>(entries);
-    return {begin, positions, values};
+    return {counts, positions, values};
   }
 
   // Calls f(acc, piece, row, k) for one piece of the rows [first, last) of T, of the vectors [k, k + Rows).
@@ -298,12 +296,11 @@ class chosen {
   [[gnu::always_inline]] void tiles(entries_by_output const& all, std::size_t in, T const* a, std::size_t first,
                                     std::size_t last, piece<Whole> const& at, std::size_t k, F&& f) const {
     std::size_t const stride = padded(count);
-    auto e = static_cast<std::size_t>(all.begin[0]);
     for (std::size_t o = first; o < last; ++o) {
-      auto const end = static_cast<std::size_t>(all.begin[o - first + 1]);
+      std::size_t const begin = (o - first) * p, end = begin + static_cast<std::size_t>(all.counts[o - first]);
       simd<T> acc[Rows][V];
       clear(acc);
-      for (; e < end; ++e) {
+      for (std::size_t e = begin; e < end; ++e) {
         simd<T> b[V];
         read(a + static_cast<std::size_t>(all.positions[e]) * in, at, b);
         add_outer(all.values + e * stride + k, b, acc);
