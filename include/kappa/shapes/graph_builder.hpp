@@ -230,9 +230,10 @@ struct graph_builder {
       if (nodes[i].b >= 0) ++readers[nodes[i].b];
     }
     for (int i = 0; i < nodes.count; ++i) {
-      if (nodes[i].layer == nullptr || !nodes[i].layer->takes_largest) continue;
+      if (nodes[i].op != operation::layer || !nodes[i].layer->takes_largest) continue;
       int const x = nodes[i].a;
-      if (nodes[x].act == nullptr || nodes[x].act->kind != activation_kind::relu || readers[x] != 1) continue;
+      if (nodes[x].op != operation::activation || nodes[x].act->kind != activation_kind::relu || readers[x] != 1)
+        continue;
       node pool = nodes[i], relu = nodes[x];
       pool.a = relu.a;
       relu.a = x;
