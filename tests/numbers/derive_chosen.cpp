@@ -72,11 +72,13 @@ std::vector<double> held(Derivation& q, Quantity const& which) {
     }
     for (auto const& m : q.second_moments(which, left, right)) all.insert(all.end(), m.data(), m.data() + m.size());
     return all;
-  } else if constexpr (requires { to_dense(q[which]); }) {
-    auto const dense = to_dense(q[which]);
-    std::vector<double> all(dense.data(), dense.data() + dense.size());
-    if constexpr (requires { q[which].root().gram(); })
-      std::ranges::copy(q[which].root().gram(), std::back_inserter(all));
+  } else if constexpr (requires { q[which].root().gram(); }) {
+    // VᵀV, and V Vᵀ x.
+    std::vector<double> all(q[which].root().gram().begin(), q[which].root().gram().end());
+    vector<double> x = zeros<double>(q[which].size());
+    counter_random random(12);
+    for (double& v : x) v = random.normal();
+    std::ranges::copy(apply(q[which], x), std::back_inserter(all));
     return all;
   } else {
     return numbers(q[which]);
