@@ -159,7 +159,6 @@ void few_bits(experiment& e, settings const& s) {
                      "Cholesky factorisations that break are infinite, and left out once they are the most."};
   double breaks_at = INFINITY;
   std::size_t not_finite = 0;
-  double worst_rounded = 0;
   for (double condition : conditions) {
     std::size_t broken = 0, broken_damped = 0, diverged = 0;
     std::vector<double> cholesky, in_float, in_bfloat16;
@@ -186,7 +185,6 @@ void few_bits(experiment& e, settings const& s) {
       auto const k = rounded_root(rounded_rows, lambda, 0.1f, steps);
       in_bfloat16.push_back(relative(widened(product(false, true, k, k)), exact));
       not_finite += std::isfinite(in_bfloat16.back()) ? 0 : 1;
-      worst_rounded = worst_of(worst_rounded, in_bfloat16.back());
     }
     auto const median = [](std::vector<double> v) {
       std::ranges::sort(v);

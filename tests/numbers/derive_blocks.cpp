@@ -12,9 +12,12 @@
 #include <kappa/derive.hpp>
 #include <kappa/layers.hpp>
 
+#include "held.hpp"
 #include "reference.hpp"
 
 using namespace kappa;
+using held_numbers::held;
+using held_numbers::numbers;
 using kappa::reference::relative_error;
 
 namespace {
@@ -71,25 +74,6 @@ batch<double> batch_of(data const& d, sentences*) {
   batch b(d.x, d.targets);
   b.side.mask = mask;
   return b;
-}
-
-template <class Range>
-std::vector<double> numbers(Range const& r) {
-  return {r.begin(), r.end()};
-}
-std::vector<double> numbers(double v) { return {v}; }
-std::vector<double> numbers(matrix_view<double> m) { return {m.data, m.data + m.rows * m.columns}; }
-/// What a quantity holds; of K-FAC the factors.
-template <class Derivation, class Quantity>
-std::vector<double> held(Derivation& q, Quantity const& which) {
-  if constexpr (requires { q.factors(which); }) {
-    std::vector<double> all;
-    for (kfac_factors<double> const& f : q.factors(which))
-      for (auto const& m : {f.inputs, f.outputs}) all.insert(all.end(), m.data, m.data + m.rows * m.columns);
-    return all;
-  } else {
-    return numbers(q[which]);
-  }
 }
 
 /// The quantities on one thread and on so many that a block is the batch.

@@ -14,6 +14,7 @@
 #include <kappa/derive.hpp>
 #include <kappa/layers.hpp>
 
+#include "held.hpp"
 #include "reference.hpp"
 
 using namespace kappa;
@@ -40,20 +41,10 @@ struct sequences : objective<sequence_net<Before>, cross_entropy, sum> {};
 
 constexpr std::size_t samples = 7;
 
-template <class Range>
-std::vector<double> numbers(Range const& r) {
-  return {r.begin(), r.end()};
-}
-std::vector<double> numbers(double v) { return {v}; }
-std::vector<double> numbers(matrix_view<double> m) { return {m.data, m.data + m.rows * m.columns}; }
+/// What is compared: of EKFAC and of Gauss-Newton matrices more than their operators.
 template <class Derivation, class Quantity>
-std::vector<double> held(Derivation& q, Quantity const& which) {
-  if constexpr (requires { q.factors(which); }) {
-    std::vector<double> all;
-    for (kfac_factors<double> const& f : q.factors(which))
-      for (auto const& m : {f.inputs, f.outputs}) all.insert(all.end(), m.data, m.data + m.rows * m.columns);
-    return all;
-  } else if constexpr (requires { q.nearest_kfac(which); }) {
+std::vector<double> read(Derivation& q, Quantity const& which) {
+  if constexpr (requires { q.nearest_kfac(which); }) {
     // In bases of no meaning; and the nearest Kronecker products, which read the same vectors.
     std::vector<matrix<double>> left, right;
     counter_random random(6);
@@ -81,7 +72,7 @@ std::vector<double> held(Derivation& q, Quantity const& which) {
     std::ranges::copy(apply(q[which], x), std::back_inserter(all));
     return all;
   } else {
-    return numbers(q[which]);
+    return held_numbers::held(q, which);
   }
 }
 
@@ -109,7 +100,7 @@ void agrees(int chosen, Quantities const&... quantities) {
   std::vector<int> const labels{0, 1, 2, 3, 0, 1, 2};
   auto const of = [&]<class Which>(std::type_identity<Which>, auto const& at) {
     auto q = derive<Which>(at, batch(x, labels), quantities...);
-    return std::vector<std::vector<double>>{held(q, quantities)...};
+    return std::vector<std::vector<double>>{read(q, quantities)...};
   };
   for (int thread_count : {1, 2}) {
     set_threads(thread_count);

@@ -5,7 +5,8 @@
 namespace kappa {
 
 /// Where patches lie in the image [rows, columns, channels] that they are taken from: `down` times `across` windows of
-/// height · width taps side by side, every one with all channels. No rows stand for patches that are not of this kind.
+/// height · width taps side by side. A patch has its taps row by row, each with all channels. No rows stand for patches
+/// that are not of this kind.
 struct patch_geometry {
   int rows = 0, columns = 0, channels = 0;
   int down = 0, across = 0;

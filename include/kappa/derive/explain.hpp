@@ -123,8 +123,14 @@ inline explanation explain(plan_facts const& f) {
       long const product = 2L * w.inputs * w.outputs * x.out.positions();
       long const linear = (f.wanted.gradient || f.wanted.gradient_variance ? 1 : 0) +
                           (f.wanted.ggn_vector_product ? 1 : 0) + (f.wanted.hessian_vector_product ? 2 : 0);
-      if (f.streams.count > 0) down = product * (linear + (p.to_a == contribution::none ? 0 : f.streams.columns));
-    } else if (p.active && p.to_a != contribution::none && !p.moves_nothing) {
+      // Under a pool only what it chose is multiplied.
+      long const among = p.chosen_by < 0 ? 1 : x.out.size();
+      long const chosen = p.chosen_by < 0 ? 1 : f.nodes[static_cast<std::size_t>(p.chosen_by)].out.size();
+      long const pulled = p.to_a == contribution::none ? 0 : f.streams.columns;
+      if (f.streams.count > 0)
+        down =
+            product * linear * (p.spreads ? 1 : chosen) / (p.spreads ? 1 : among) + product * pulled * chosen / among;
+    } else if (p.active && p.to_a != contribution::none && !p.moves_nothing && (!p.chooses || p.spreads)) {
       down = long{x.out.size()} * f.streams.columns;
     }
     forward += up;
