@@ -3,6 +3,7 @@
 
 #include <array>
 #include <numeric>
+#include <ranges>
 #include <type_traits>
 
 #include <catch2/catch.hpp>
@@ -296,6 +297,46 @@ TEMPLATE_TEST_CASE("block-diagonal and embedded operators", "[algebra]", float, 
   for (std::size_t i = 0; i < 3; ++i)
     for (std::size_t j = 0; j < 3; ++j) part(i, j) = definite(some[i], some[j]);
   check(submatrix(kfac, some), part);
+}
+
+TEMPLATE_TEST_CASE("the eigenbasis of XᵀX from few rows of X", "[algebra]", float, double) {
+  using T = TestType;
+  struct shape {
+    std::size_t rows, order, rank;
+  };
+  for (auto [rows, order, rank] :
+       {shape{0, 3, 0}, {1, 1, 1}, {1, 7, 1}, {5, 7, 5}, {7, 7, 7}, {70, 150, 70}, {6, 9, 4}}) {
+    CAPTURE(rows, order, rank);
+    auto x = zeros<T>(rows, order);
+    std::ranges::copy(elements(ref::random<T>(rows * order + 1, 3)) | std::views::take(rows * order), x.data());
+    for (std::size_t i = rank; i < rows; ++i)  // equal rows, and rows of zeros
+      for (std::size_t j = 0; j < order; ++j) x(i, j) = i % 2 == 0 ? x(0, j) : T(0);
+    auto const u = ref::from(lapack::eigenbasis_from_rows(x));
+    auto const orthonormal = ref::plus(ref::times(u, ref::transposed(u)), ref::unit(order), -1);
+    // U XᵀX Uᵀ: what is beside its diagonal, what of its diagonal ascends, what is beyond the rank.
+    auto const faults = [&](ref::dense const& rows_of) {
+      auto const turned = ref::times(rows_of, ref::transposed(u));
+      auto const moment = ref::times(ref::transposed(turned), turned);
+      ref::number worst = 0, total = 0;
+      for (std::size_t i = 0; i < order; ++i) {
+        total += moment(i, i);
+        for (std::size_t j = 0; j < order; ++j)
+          if (i != j || i >= rank) worst = worst_of(worst, std::abs(moment(i, j)));
+        if (i > 0) worst = worst_of(worst, moment(i, i) - moment(i - 1, i - 1));
+      }
+      return static_cast<double>(worst / std::max<ref::number>(total, 1));
+    };
+    ref::number beside = 0;
+    for (auto v : orthonormal.a) beside = worst_of(beside, std::abs(v));
+    CHECK(beside < tolerance<T>);
+    auto wide = ref::from(x);
+    CHECK(faults(wide) < tolerance<T>);
+    if (rows > 0 && order > 1) {
+      wide(0, order / 2) += 1;
+      CHECK_FALSE(faults(wide) < 1e-4);
+    }
+  }
+  CHECK_THROWS_WITH(lapack::eigenbasis_from_rows(zeros<T>(4, 3)), Catch::Contains("3") && Catch::Contains("4 came"));
 }
 
 TEMPLATE_TEST_CASE("sums, products and functions", "[algebra]", float, double) {

@@ -29,6 +29,9 @@ struct fit : objective<mlp, squared_error> {};
 struct classes : objective<mlp, cross_entropy> {};
 struct bounded : network<input<3> | dense<4> | act::tanh | dense<2> | act::sigmoid> {};
 struct bounded_fit : objective<bounded, squared_error, sum> {};
+struct wide_net : network<input<9> | dense<11> | act::tanh | dense<2>> {};
+struct wide_classes : objective<wide_net, cross_entropy> {};
+struct wide_fit : objective<wide_net, squared_error, sum> {};
 struct positions : network<input<3, 2> | dense<3> | act::tanh | dense<2>> {};
 struct tokens : objective<positions, squared_error, mean_over_positions> {};
 
@@ -139,6 +142,76 @@ void check_nearest(ref::targets kind) {
 TEST_CASE("the nearest factors from vectors are those of the dense blocks") {
   check_nearest<classes>(ref::targets::labels);
   check_nearest<tokens>(ref::targets::vectors);
+}
+
+namespace {
+
+// EKFAC's bases are those of K-FAC's factors, and Λ the curvature along their products, whether the basis of A comes
+// from A or, as for at most five samples here, from the inputs that A is made of.
+template <class Objective, auto Factors, auto Measured>
+void check_bases(ref::targets kind) {
+  auto const theta = ref::random_theta<typename Objective::network, double>(3);
+  for (int samples : {1, 4, 5, 6, 13}) {
+    CAPTURE(samples);
+    auto const b = ref::random_batch<Objective, double>(samples, 4, kind);
+    auto const q = derive<Objective>(theta, view<Objective>(b), Factors, Measured);
+    auto const measured = q[Measured];
+    // How far U M Uᵀ is from diagonal.
+    auto const beside_diagonal = [](matrix<double> const& basis, matrix<double> const& m) {
+      auto const u = ::reference::from(basis);
+      auto const turned = ::reference::times(::reference::times(u, ::reference::from(m)), ::reference::transposed(u));
+      long double beside = 0, all = 0;
+      for (std::size_t i = 0; i < turned.n; ++i)
+        for (std::size_t j = 0; j < turned.n; ++j) {
+          all += turned(i, j) * turned(i, j);
+          if (i != j) beside += turned(i, j) * turned(i, j);
+        }
+      return static_cast<double>(std::sqrt(beside / all));
+    };
+    auto const factors = q.factors(Factors);
+    for (std::size_t p = 0; p < factors.size(); ++p) {
+      auto const& block = measured.blocks()[p].block();
+      auto a = factors[p].inputs.copy();
+      CHECK(beside_diagonal(block.right_basis(), a) < 1e-13);
+      CHECK(beside_diagonal(block.left_basis(), factors[p].outputs.copy()) < 1e-13);
+      if (a.size() > 1) {
+        a(0, 0) *= 1.01;
+        CHECK_FALSE(beside_diagonal(block.right_basis(), a) < 1e-6);
+      }
+    }
+    if constexpr (Measured.source == curvature_source::exact) {
+      auto const g = ref::ggn<Objective, double>(theta, b);
+      auto const size = static_cast<std::size_t>(Objective::parameter_count);
+      std::size_t first = 0;
+      for (auto const& part : measured.blocks()) {
+        auto const& block = part.block();
+        auto const& lambda = block.basis_eigenvalues();
+        std::vector<double> along;
+        for (std::size_t o = 0; o < lambda.shape(0); ++o)
+          for (std::size_t i = 0; i < lambda.shape(1); ++i) {
+            std::vector<double> v(size);
+            for (std::size_t e = 0; e < block.size(); ++e)
+              v[first + part.indices()[e]] =
+                  block.left_basis()(o, e / lambda.shape(1)) * block.right_basis()(i, e % lambda.shape(1));
+            double sum = 0;
+            for (std::size_t r = 0; r < size; ++r)
+              for (std::size_t c = 0; c < size; ++c) sum += v[r] * g[r * size + c] * v[c];
+            along.push_back(sum);
+          }
+        CHECK(relative_error(lambda, ::reference::column(along.begin(), along.end())) < 1e-12);
+        first += block.size();
+      }
+      CHECK(first == size);
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("EKFAC's bases are its factors', of few samples as well") {
+  check_bases<wide_classes, kfac<expand>, ekfac<expand>>(ref::targets::labels);
+  check_bases<wide_fit, kfac<expand, exact, separate_bias>, ekfac<expand, exact, separate_bias>>(ref::targets::vectors);
+  check_bases<wide_classes, kfac<expand, empirical>, ekfac<expand, empirical>>(ref::targets::labels);
 }
 
 TEST_CASE("KFRA in float, and what it refuses") {

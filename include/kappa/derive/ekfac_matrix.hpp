@@ -203,6 +203,21 @@ ekfac_matrix<T> ekfac_of(std::vector<kfac_block> const& whose, std::vector<matri
   return {std::move(blocks), whose};
 }
 
+/// The basis of A: of fewer inputs than half its order, from them. Over several positions they can be means.
+template <real T>
+matrix<T> input_basis(kfac_factors<T> const& factors, layer_vector<T> const& layer, std::size_t samples) {
+  auto const order = factors.inputs.columns;
+  if (factors.parameter.is_table()) return natural_basis<T>(order);
+  if (layer.positions > 1 || layer.inputs == 0 || 2 * samples > order)
+    return lapack::symmetric_eigen(factors.inputs.copy()).vectors;
+  auto rows = zeros<T>(samples, order);
+  for (std::size_t n = 0; n < samples; ++n) {
+    std::copy_n(layer.a + n * layer.inputs, layer.inputs, rows.data() + n * order);
+    if (layer.bias) rows(n, layer.inputs) = 1;
+  }
+  return lapack::eigenbasis_from_rows(std::move(rows));
+}
+
 /// The decompositions in T: any orthonormal basis will do for measuring moments in.
 template <real T>
 ekfac_matrix<T> ekfac_from(std::vector<kfac_factors<T>> const& factors, layer_vectors<T> const& vectors, T factor) {
@@ -215,8 +230,7 @@ ekfac_matrix<T> ekfac_from(std::vector<kfac_factors<T>> const& factors, layer_ve
     check_finite((title + ": the factor A").c_str(), factors[p].inputs.elements());
     check_finite((title + ": the factor B").c_str(), factors[p].outputs.elements());
     try {
-      right.push_back(factors[p].parameter.is_table() ? natural_basis<T>(factors[p].inputs.columns)
-                                                      : lapack::symmetric_eigen(factors[p].inputs.copy()).vectors);
+      right.push_back(input_basis(factors[p], vectors.layers[p], vectors.samples));
       left.push_back(lapack::symmetric_eigen(factors[p].outputs.copy()).vectors);
     } catch (not_converged const& e) {
       throw not_converged(title + ": " + e.what());
