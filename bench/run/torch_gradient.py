@@ -5,15 +5,14 @@
   torch_gradient.py --serve        reads a filter and seconds per line, answers with one line of JSON each
 
 The loop is the one a user writes: a module of layers, the loss, `backward` into gradients that were set to
-None. OMP_NUM_THREADS says how many threads, one by default. A time is the median of many blocks of calls, after a
-warm-up: processor time on one thread, else by the wall; `real_time` and `cpu_time` are both set to it.
+None. OMP_NUM_THREADS says how many threads, one by default. A time is the mean of many calls, after a warm-up, as
+Google Benchmark's: processor time on one thread, else by the wall; `real_time` and `cpu_time` are both set to it.
 """
 
 import argparse
 import json
 import os
 import re
-import statistics
 import sys
 import time
 
@@ -113,33 +112,29 @@ def measure(name, batch, seconds):
         loss = torch.nn.functional.cross_entropy(f, y) if classifies else 0.5 * ((f - y) ** 2).sum() / batch
         loss.backward()
 
-    # Warm up, and learn how many steps make a millisecond: the clocks cost too much around one short step.
     clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
-    count, begin = 0, time.perf_counter()
-    while count == 0 or time.perf_counter() < begin + seconds / 4:
+    warm = time.perf_counter() + seconds / 4
+    count, begin = 0, clock()
+    while count == 0 or time.perf_counter() < warm:
         step()
         count += 1
-    block = max(1, round(count * 1e-3 / (time.perf_counter() - begin)))
-    times = []
-    end = time.perf_counter() + seconds
-    while len(times) < 5 or time.perf_counter() < end:
-        begin = clock()
-        for _ in range(block):
-            step()
-        times.append((clock() - begin) / block)
+    count = max(5, round(seconds * count / max(clock() - begin, 1e-9)))
+    begin = clock()
+    for _ in range(count):
+        step()
+    mean = (clock() - begin) / count
     norm = sum(float((p.grad.double() ** 2).sum()) for p in theta) ** 0.5
-    median = statistics.median(times)
     work = [n * m * r for n, m, r in problem.layers(name)]
     flops = 2 * batch * (2 * sum(work) + sum(work[1:]))
     return {
         "name": f"gradient/{name}/{batch}/PyTorch",
         "run_name": f"gradient/{name}/{batch}/PyTorch",
         "run_type": "iteration",
-        "iterations": len(times) * block,
-        "real_time": median * 1e6,
-        "cpu_time": median * 1e6,
+        "iterations": count,
+        "real_time": mean * 1e6,
+        "cpu_time": mean * 1e6,
         "time_unit": "us",
-        "gflops": flops / median * 1e-9,
+        "gflops": flops / mean * 1e-9,
         "gradient_norm": norm,
     }
 

@@ -2,6 +2,7 @@
 /// \file
 /// The one call: names the quantities wanted and runs the one sweep that computes exactly those.
 
+#include <algorithm>
 #include <memory>
 #include <string>
 
@@ -139,6 +140,12 @@ void check_statistics(std::span<T const> statistics) {
   }
 }
 
+/// Whether a layer that may refuse inputs reads them; dense layers take any.
+template <network_type Network>
+constexpr bool layers_take_inputs = std::ranges::any_of(Network::nodes, [](node const& x) {
+  return x.layer != nullptr && Network::is_input(x.a);
+});
+
 /// Whether the first layers take the inputs: tokens are what a vocabulary has. The context knows what lies beside.
 /// \throws invalid_value naming the sample, the position and both numbers.
 template <network_type Network, real T>
@@ -215,7 +222,7 @@ void take_side(context<T>& c, std::span<T const> inputs, batch_side<T> const& si
                               ", a node from 0 to " + std::to_string(network::graph_nodes - 1) + " was expected");
     }
   }
-  check_layer_inputs<network>(c, inputs, samples);
+  if constexpr (layers_take_inputs<network>) check_layer_inputs<network>(c, inputs, samples);
 }
 
 template <objective_type Objective, real T>

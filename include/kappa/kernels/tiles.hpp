@@ -443,9 +443,15 @@ void multiply_transposed(std::size_t depth, T const* a, T const* b, T* c, std::s
   auto const tile = [&]<int R, int Vectors, int Tail>(constant<R>, int row, constant<Vectors>, constant<Tail>,
                                                       int column, bool present, auto&& multiply) {
     T* const out = c + static_cast<std::size_t>(row) * ld + column;
+    for (int i = 0; i < R; ++i)
+      __builtin_prefetch(out + static_cast<std::size_t>(i) * ld, 1);  // written after the sums
     simd<T> acc[R][Vectors];
     begin_tile<Tail, T>(acc, start::zero, nullptr, 0);
     multiply(acc);
+    if (!Lower && !present && scale == T(1)) {
+      end_tile<Tail, T>(acc, out, ld);
+      return;
+    }
     if (Lower && row < column) {  // the rows before the diagonal are somebody else's
 #pragma GCC unroll 16
       for (int i = 0; i < R; ++i) {
