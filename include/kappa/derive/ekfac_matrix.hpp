@@ -84,7 +84,7 @@ template <real T>
 void add_second_moments_of_chosen(layer_vectors<T> const& all, layer_vector<T> const& layer, matrix<T> const& left,
                                   rotation<T> const& of_inputs, matrix<T>& moments) {
   std::size_t const n = all.samples, k = all.per_sample, r = layer.positions, p = layer.windows;
-  std::size_t const in = of_inputs.order(), out = layer.outputs, block = std::min(n, 1 + 512 / r);
+  std::size_t const in = of_inputs.order(), out = layer.outputs, block = std::clamp<std::size_t>(512 / r, 1, n);
   std::size_t const scratch = kernels::chosen<T>::turning_scratch(k, p, out);
   auto const own_scratch = std::make_unique_for_overwrite<T[]>(static_cast<std::size_t>(threads()) * scratch);
   auto const a = std::make_unique_for_overwrite<T[]>(block * r * in);
