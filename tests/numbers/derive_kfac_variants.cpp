@@ -147,7 +147,7 @@ TEST_CASE("the nearest factors from vectors are those of the dense blocks") {
 namespace {
 
 // EKFAC's bases are those of K-FAC's factors, and Λ the curvature along their products, whether the basis of A comes
-// from A or, as for at most five samples here, from the inputs that A is made of.
+// from A or, of few samples, from the inputs that A is made of.
 template <class Objective, auto Factors, auto Measured>
 void check_bases(ref::targets kind) {
   auto const theta = ref::random_theta<typename Objective::network, double>(3);

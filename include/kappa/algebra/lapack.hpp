@@ -176,9 +176,9 @@ eigen_decomposition<T> symmetric_eigen(matrix<T> a) {
 }
 
 /// An orthonormal basis of eigenvectors of XᵀX, of descending eigenvalues, [d, d], from the n <= d rows of `x` [n, d]:
-/// with Xᵀ = Q [R; 0] they are Q's columns, the first n turned into the eigenvectors of R Rᵀ. 6 n d² + 9 n³ flops,
-/// where `symmetric_eigen` of XᵀX takes 9 d³. \throws shape_mismatch when there are more rows than columns;
-/// not_converged when LAPACK gives up.
+/// with Xᵀ = Q [R; 0] they are Q's columns, the first n turned into the eigenvectors of R Rᵀ.
+/// 6 n d² + 9 n³ flops, where `symmetric_eigen` of XᵀX takes 9 d³.
+/// \throws shape_mismatch when there are more rows than columns; not_converged when LAPACK gives up.
 template <real T>
 matrix<T> eigenbasis_from_rows(matrix<T> x) {
   auto const rows = x.shape(0), order = x.shape(1);

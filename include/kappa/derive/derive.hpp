@@ -2,7 +2,6 @@
 /// \file
 /// The one call: names the quantities wanted and runs the one sweep that computes exactly those.
 
-#include <algorithm>
 #include <memory>
 #include <string>
 
@@ -142,9 +141,11 @@ void check_statistics(std::span<T const> statistics) {
 
 /// Whether a layer that may refuse inputs reads them; dense layers take any.
 template <network_type Network>
-constexpr bool layers_take_inputs = std::ranges::any_of(Network::nodes, [](node const& x) {
-  return x.layer != nullptr && Network::is_input(x.a);
-});
+constexpr bool layers_take_inputs = [] {
+  for (node const& x : Network::nodes)
+    if (x.layer != nullptr && Network::is_input(x.a)) return true;
+  return false;
+}();
 
 /// Whether the first layers take the inputs: tokens are what a vocabulary has. The context knows what lies beside.
 /// \throws invalid_value naming the sample, the position and both numbers.

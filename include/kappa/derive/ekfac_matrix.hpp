@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <functional>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -78,24 +77,28 @@ std::vector<T> rotated(std::size_t rows, std::size_t features, T const* x, matri
   return y;
 }
 
+/// Samples whose patches are rotated together: those of two slabs of `lapack::gemm`, not a little more.
+constexpr std::size_t rotated_together(std::size_t samples, std::size_t positions) {
+  return std::clamp<std::size_t>(512 / positions, 1, samples);
+}
+
 /// Σ_nk (U_B T_nk U_Aᵀ)² of a convolution under a pool, added: T_nk U_Aᵀ from the elements that the pool chose, a few
 /// columns at a time, which U_B turns.
 template <real T>
 void add_second_moments_of_chosen(layer_vectors<T> const& all, layer_vector<T> const& layer, matrix<T> const& left,
                                   rotation<T> const& of_inputs, matrix<T>& moments) {
   std::size_t const n = all.samples, k = all.per_sample, r = layer.positions, p = layer.windows;
-  std::size_t const in = of_inputs.order(), out = layer.outputs, block = std::clamp<std::size_t>(512 / r, 1, n);
+  std::size_t const in = of_inputs.order(), out = layer.outputs, block = rotated_together(n, r);
   std::size_t const scratch = kernels::chosen<T>::turning_scratch(k, p, out);
-  auto const own_scratch = std::make_unique_for_overwrite<T[]>(static_cast<std::size_t>(threads()) * scratch);
-  auto const a = std::make_unique_for_overwrite<T[]>(block * r * in);
+  std::vector<T> own_scratch(static_cast<std::size_t>(threads()) * scratch), a(block * r * in);
   for (std::size_t first = 0; first < n; first += block) {
     std::size_t const samples = std::min(block, n - first);
-    of_inputs(samples * r, layer.a + first * r * layer.inputs, a.get());
+    of_inputs(samples * r, layer.a + first * r * layer.inputs, a.data());
     parallel_ranges(in, 128, 16, [&](std::size_t column, std::size_t end) {
       for (std::size_t i = 0; i < samples; ++i)
         kernels::chosen<T>(k, p, out, layer.places + (first + i) * p * out, layer.s + (first + i) * k * p * out)
-            .add_turned_squares(in, a.get() + i * r * in, left.data(), column, end, moments.data(),
-                                own_scratch.get() + thread_index() * scratch);
+            .add_turned_squares(in, a.data() + i * r * in, left.data(), column, end, moments.data(),
+                                own_scratch.data() + thread_index() * scratch);
     });
   }
 }
@@ -128,7 +131,7 @@ matrix<T> second_moments(layer_vectors<T> const& all, layer_vector<T> const& lay
     for (T& v : elements(moments)) v *= factor;
     return moments;
   }
-  std::size_t const block = std::min(n, 1 + 512 / r), most = std::clamp<std::size_t>(131072 / (in * out), 1, k);
+  std::size_t const block = rotated_together(n, r), most = std::clamp<std::size_t>(131072 / (in * out), 1, k);
   std::vector<T> a(block * r * in), given(block * r * most * layer.outputs), s(block * r * most * out),
       formed(most * out * in);
   for (std::size_t first = 0; first < n; first += block) {

@@ -127,9 +127,8 @@ inline explanation explain(plan_facts const& f) {
       long const among = p.chosen_by < 0 ? 1 : x.out.size();
       long const chosen = p.chosen_by < 0 ? 1 : f.nodes[static_cast<std::size_t>(p.chosen_by)].out.size();
       long const pulled = p.to_a == contribution::none ? 0 : f.streams.columns;
-      if (f.streams.count > 0)
-        down =
-            product * linear * (p.spreads ? 1 : chosen) / (p.spreads ? 1 : among) + product * pulled * chosen / among;
+      long const of_chosen = product * chosen / among;
+      if (f.streams.count > 0) down = (p.spreads ? product : of_chosen) * linear + of_chosen * pulled;
     } else if (p.active && p.to_a != contribution::none && !p.moves_nothing && (!p.chooses || p.spreads)) {
       down = long{x.out.size()} * f.streams.columns;
     }

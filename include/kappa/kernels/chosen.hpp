@@ -262,22 +262,6 @@ class chosen {
       });
   }
 
-  // x[j] = elements from + o of vector k + j, zero beyond the last vector; `any` gathers their bits, those of a zero
-  // where all are zero.
-  template <bool Whole>
-  [[gnu::always_inline]] void read_some(std::size_t from, piece<Whole> const& at, std::size_t k, simd<T> (&x)[lanes],
-                                        simd<T>& any) const {
-#pragma GCC unroll 16
-    for (std::size_t j = 0; j < lanes; ++j) {
-      x[j] = simd<T>(T(0));
-      if (k + j >= count) continue;
-      simd<T> one[1];
-      read(g + (k + j) * p * out + from, at, one);
-      x[j] = one[0];
-      any = any | x[j];
-    }
-  }
-
   // Chosen elements that are not zero, output by output, with room for P of each.
   struct entries_by_output {
     T const* counts;     // [outputs]
@@ -290,48 +274,20 @@ class chosen {
     T* const positions = counts + outputs;
     T* const values = positions + p * outputs;
     std::fill_n(counts, outputs, T(0));
-    // Window by window, as they lie; and without a branch, since which elements are zero cannot be foreseen.
-    if (count == 1) {
-      for (std::size_t i = 0; i < p; ++i)
-        for (std::size_t o = 0; o < outputs; ++o) {
-          std::size_t const entry = o * p + static_cast<std::size_t>(counts[o]), from = i * out + first + o;
-          values[entry] = g[from];
-          positions[entry] = place[from];
-          counts[o] += g[from] != T(0) ? T(1) : T(0);
+    for (std::size_t i = 0; i < p; ++i)  // window by window, as they lie
+      for (std::size_t o = 0; o < outputs; ++o) {
+        std::size_t const entry = o * p + static_cast<std::size_t>(counts[o]);
+        T const* from = g + i * out + first + o;
+        T* const to = values + entry * stride;
+        bool any = false;
+        for (std::size_t k = 0; k < count; ++k, from += p * out) {
+          to[k] = *from;
+          any = any || *from != T(0);
         }
-      return {counts, positions, values};
-    }
-    for (std::size_t i = 0; i < p; ++i)
-      in_pieces<1>(outputs, [&]<bool Whole>(constant<1>, piece<Whole> const& at) {
-        T* entries[lanes];
-        for (std::size_t j = 0; j < at.in_last; ++j) {
-          std::size_t const o = at.first + j, entry = o * p + static_cast<std::size_t>(counts[o]);
-          positions[entry] = place[i * out + first + o];
-          entries[j] = values + entry * stride;
-        }
-        simd<T> any(T(0));
-        std::size_t k = 0;
-        for (; k + lanes <= stride; k += lanes) {
-          simd<T> x[lanes];
-          read_some(i * out + first, at, k, x, any);
-          transpose<T>(x);
-#pragma GCC unroll 16
-          for (std::size_t j = 0; j < lanes; ++j)
-            if (Whole || j < at.in_last) store<T>(entries[j] + k, x[j]);
-        }
-        if (k < stride) {
-          alignas(simd<T>) T rest[lanes * lanes];
-          simd<T> x[lanes];
-          read_some(i * out + first, at, k, x, any);
-#pragma GCC unroll 16
-          for (std::size_t r = 0; r < lanes; ++r) x[r].store_aligned(rest + r * lanes);
-          for (std::size_t j = 0; j < at.in_last; ++j)
-            for (std::size_t r = 0; r < stride - k; ++r) entries[j][k + r] = rest[r * lanes + j];
-        }
-        alignas(simd<T>) T found[lanes];
-        any.store_aligned(found);
-        for (std::size_t j = 0; j < at.in_last; ++j) counts[at.first + j] += found[j] != T(0) ? T(1) : T(0);
-      });
+        for (std::size_t k = count; k < stride; ++k) to[k] = T(0);
+        positions[entry] = place[i * out + first + o];
+        counts[o] += any ? T(1) : T(0);  // without a branch: which elements are zero cannot be foreseen
+      }
     return {counts, positions, values};
   }
 
