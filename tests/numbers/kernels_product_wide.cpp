@@ -12,9 +12,40 @@ TEST_CASE("products of wide layers") {
   check_all<128, 128>();
 }
 
+// Few rows go through panels of their own instead of the weight's, from dot products to rows beyond the outputs.
+TEST_CASE("products of fewer rows than outputs") {
+  for (std::size_t rows : {9u, 16u, 17u, 23u, 24u, 32u, 40u, 63u, 64u, 100u})
+    for (int threads : {1, 2}) {
+      check(kernel_of<float, 200, 70, route::tiles>(), rows, threads);
+      check(kernel_of<double, 200, 70, route::tiles>(), rows, threads);
+      check(kernel_of<float, 1029, 49, route::tiles>(), rows, threads);
+    }
+}
+
+TEST_CASE("the way of a product does not change it") {
+  constexpr int in = 200, out = 70;
+  using turned = kappa::kernels::turned_product<float, in, out>;
+  auto const x = draw<float>(64 * in, 1), w = draw<float>(in * out, 2), b = draw<float>(out, 3);
+  int cheaper = 0;
+  for (std::size_t rows = 0; rows <= 64; ++rows) {
+    std::vector<float> y(rows * out), z(rows * out);
+    kappa::kernels::multiply_by_rows<float, in, out>(rows, x.data(), w.data(), kappa::kernels::start::row, b.data(),
+                                                     y.data());
+    turned::multiply(rows, x.data(), w.data(), b.data(), z.data());
+    REQUIRE(y == z);
+    if (rows > 0) {  // planted fault: one bit
+      z.back() = std::nextafter(z.back(), 1e9f);
+      REQUIRE_FALSE(y == z);
+    }
+    cheaper += turned::wins(rows) ? 1 : 0;
+  }
+  REQUIRE(cheaper > 20);
+  REQUIRE(cheaper < 64);
+}
+
 TEST_CASE("the split over threads does not change a product") {
   constexpr int in = 200, out = 70;
-  std::size_t const rows = 1000;
+  std::size_t const rows = GENERATE(40u, 1000u);
   using p = product<double, in, out, route::tiles>;
   auto const x = draw<double>(rows * in, 1), w = draw<double>(in * out, 2), dy = draw<double>(rows * out, 3);
   std::vector<double> y1(rows * out), y2(rows * out), g1(in * out), g2(in * out), scratch(p::scratch_elements(2));

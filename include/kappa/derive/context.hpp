@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -38,6 +39,8 @@ struct context {
   T* fixed = nullptr;
   T* gram = nullptr;
   T* scratch = nullptr;
+
+  std::atomic<bool>* suspicion = nullptr;  ///< raised where a product is not finite, when somebody wants to know
 
   /// A buffer of the plan.
   T* at(int place) const { return buffers + static_cast<std::size_t>(place) * room; }

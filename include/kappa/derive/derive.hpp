@@ -54,9 +54,9 @@ inline void require_size(char const* what, std::size_t expected, std::size_t got
                          std::to_string(got) + " came");
 }
 
-/// The number of samples of a batch, once everything about it has been checked.
+/// The number of samples of a batch, once everything about it has been checked but whether its inputs are finite.
 template <objective_type Objective, real T>
-std::size_t checked_samples(batch<T> const& b) {
+std::size_t samples_of(batch<T> const& b) {
   using loss = typename Objective::loss;
   constexpr auto features = static_cast<std::size_t>(Objective::network::input_shape.size());
   constexpr auto terms = static_cast<std::size_t>(Objective::terms);
@@ -66,7 +66,6 @@ std::size_t checked_samples(batch<T> const& b) {
                          std::to_string(b.inputs.size()) + " came");
   std::size_t const samples = b.inputs.size() / features;
   if (samples == 0) throw capacity_exceeded("a batch of 0 samples: at least 1 was expected");
-  check_finite("inputs", b.inputs);
   if (b.labels.data() != nullptr) {
     if (!loss::takes_labels) throw invalid_value(std::string(loss::name) + " takes target vectors, class labels came");
     require_size("labels", samples * terms, b.labels.size());
@@ -82,6 +81,14 @@ std::size_t checked_samples(batch<T> const& b) {
       if (char const* const fault = loss::template fault_of<T>(b.targets.subspan(i * size, size)))
         throw invalid_value("target " + std::to_string(i) + ": " + fault);
   }
+  return samples;
+}
+
+/// The number of samples of a batch, once everything about it has been checked.
+template <objective_type Objective, real T>
+std::size_t checked_samples(batch<T> const& b) {
+  std::size_t const samples = samples_of<Objective>(b);
+  check_finite("inputs", b.inputs);
   return samples;
 }
 
@@ -232,22 +239,23 @@ void check_parameters(std::span<T const> theta, char const* what) {
   check_finite(what, theta);
 }
 
-/// Checks the parameters and directions, then runs the program on a batch whose `samples` are checked. `arguments` maps
-/// a quantity's type to the value passed.
+/// Checks the inputs, parameters and directions, then runs the program on a batch of which `samples_of` found no fault.
+/// `arguments` maps a quantity's type to the value passed.
 template <objective_type Objective, real T, request R, class Arguments>
 context<T> run_into(basic_workspace<Objective, T, R>& work, std::size_t samples, std::span<T const> theta,
                     batch<T> const& b, Arguments const& arguments) {
   namespace hana = boost::hana;
   static_assert(Objective::parameter_count > 0, "kappa: a network without parameters has nothing to derive");
   using runner = typename basic_workspace<Objective, T, R>::runner;
-  // A small network looks at its parameters on the way, before any result is written.
-  bool const on_the_way = runner::checks_parameters(samples);
-  if (on_the_way)
-    require_size("parameters", static_cast<std::size_t>(Objective::parameter_count), theta.size());
-  else
-    check_parameters<Objective>(theta, "parameters");
+  // What shows in the forward sweep is looked at there, before any result is written; layers that may refuse inputs
+  // want finite ones.
+  bool const in_one_function = runner::checks_parameters(samples);
+  if (in_one_function || layers_take_inputs<typename Objective::network> || !runner::shows_inputs(samples))
+    check_finite("inputs", b.inputs);
+  require_size("parameters", static_cast<std::size_t>(Objective::parameter_count), theta.size());
+  if (!in_one_function && !runner::shows_parameters) check_finite("parameters", theta);
   context<T> c = work.context_for(samples);
-  if (!on_the_way || Objective::scale_depends_on_targets) c.scale = scale_of<Objective>(b, samples);
+  if (!in_one_function || Objective::scale_depends_on_targets) c.scale = scale_of<Objective>(b, samples);
   c.theta = theta.data();
   c.inputs = b.inputs.data();
   c.labels = b.labels.data();
@@ -272,12 +280,12 @@ context<T> run_into(basic_workspace<Objective, T, R>& work, std::size_t samples,
         if (c.seed[s] == 0) c.seed[s] = q.seed;
       }
   });
-  if (on_the_way) {
+  auto const checked = [&] { ++work.generation; };
+  if (in_one_function) {
     if constexpr (!Objective::scale_depends_on_targets) c.scale = Objective::scale(1);
-    runner::run_checked(c, [&] { ++work.generation; });
+    runner::run_checked(c, checked);
   } else {
-    ++work.generation;
-    runner::run(c);
+    runner::run(c, checked);
   }
   return c;
 }
@@ -301,7 +309,7 @@ derivation<Objective, T, R> derive(basic_workspace<Objective, T, R>& work, Theta
   static_assert(request_of<Quantities...>() == R, "kappa: this workspace was made for other quantities");
   static_assert(static_detail::refuse<detail::quantity_fault<typename Objective::network, Quantities...>>());
   auto const c =
-      detail::run_into(work, detail::checked_samples<Objective>(b), std::span<T const>(theta.data(), theta.size()), b,
+      detail::run_into(work, detail::samples_of<Objective>(b), std::span<T const>(theta.data(), theta.size()), b,
                        detail::arguments_of(quantities...));
   // An alias without owner: shares nothing and allocates nothing.
   return {std::shared_ptr<basic_workspace<Objective, T, R>>(std::shared_ptr<void>(), &work), c};
@@ -312,7 +320,7 @@ template <objective_type Objective, real T, class Theta, quantity... Quantities>
 auto derive(Theta const& theta, batch<T> const& b, Quantities const&... quantities) {
   static_assert(static_detail::refuse<detail::quantity_fault<typename Objective::network, Quantities...>>());
   constexpr request wanted = request_of<Quantities...>();
-  std::size_t const samples = detail::checked_samples<Objective>(b);
+  std::size_t const samples = detail::samples_of<Objective>(b);
   auto work = std::make_shared<basic_workspace<Objective, T, wanted>>(samples);
   auto const c = detail::run_into(*work, samples, std::span<T const>(theta.data(), theta.size()), b,
                                   detail::arguments_of(quantities...));

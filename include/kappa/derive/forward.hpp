@@ -9,6 +9,7 @@
 #include <kappa/derive/context.hpp>
 #include <kappa/derive/step.hpp>
 #include <kappa/kernels/product.hpp>
+#include <kappa/tensor/finite.hpp>
 
 namespace kappa::inline KAPPA_ARCH {
 namespace detail {
@@ -88,6 +89,20 @@ void join(std::size_t rows, T const* a, T const* b, T* y) {
   }
 }
 
+/// Looks for signs of a NaN or an infinity in what a dense layer has read, in its rows [first, last) before they are
+/// activated: a weight or a bias that is not finite shows in every row, an element of the batch in every column of its
+/// own, since zero times it is NaN. So does an overflow, which is no fault: whoever asked looks at the numbers then.
+template <class T>
+void look_at_rows(context<T> const& c, operands const& o, T const* y, std::size_t out, std::size_t first,
+                  std::size_t last) {
+  bool finite = true;
+  if (c.first_sample + first == 0)
+    for (std::size_t j = 0; j < out; ++j) finite &= is_finite(y[j]);
+  if (o.a_value == place_of::batch_inputs)
+    for (std::size_t i = first; i < last; ++i) finite &= is_finite(y[i * out]);
+  if (!finite) c.suspicion->store(true, std::memory_order_relaxed);
+}
+
 template <class T, signature S>
 void value_step(context<T> const& c, operands const& o) {
   std::size_t const n = c.samples;
@@ -101,7 +116,8 @@ void value_step(context<T> const& c, operands const& o) {
     T* const y = c.at(o.value);
     T* const activated = S.has_epilogue ? c.at(o.epilogue_value) : y;
     product_of<T, in, out>::forward(
-        n * S.positions, c.value(o.a_value), w, bias, y, c.scratch, [=](std::size_t first, std::size_t last) {
+        n * S.positions, c.value(o.a_value), w, bias, y, c.scratch, [=, &c, &o](std::size_t first, std::size_t last) {
+          if (c.suspicion != nullptr) look_at_rows<T>(c, o, y, out, first, last);
           if constexpr (S.has_epilogue)
             activate<T, S.epilogue>(y + first * out, activated + first * out, (last - first) * out);
         });

@@ -2,8 +2,9 @@
 /// \file
 /// Runs a program: tables of functions, one per node, walked in plain loops. Nodes of equal signature share code.
 
+#include <atomic>
 #include <cmath>
-#include <cstring>
+#include <span>
 
 #include <kappa/derive/backward.hpp>
 #include <kappa/derive/blocks.hpp>
@@ -80,11 +81,14 @@ struct runner {
   }
 
   template <unsigned... I>
-  static void run(context<T> const& c, std::integer_sequence<unsigned, I...>) {
+  static void go_forward(context<T> const& c, std::integer_sequence<unsigned, I...>) {
     static constexpr function forward[] = {&forward_step<all::signatures[I]>...};
+    for (unsigned i = 0; i < all::count; ++i) forward[i](c, all::places[i]);
+  }
+  template <unsigned... I>
+  static void go_backward(context<T> const& c, std::integer_sequence<unsigned, I...>) {
     static constexpr function quadratics[] = {quadratic_of<I>()...};
     static constexpr function backwards[] = {backward_of<I>()...};
-    for (unsigned i = 0; i < all::count; ++i) forward[i](c, all::places[i]);
     loss_step<T, Objective, R>(c);
     if constexpr (goes_backward)
       for (unsigned i = all::count; i-- > 0;) {
@@ -93,6 +97,23 @@ struct runner {
         backwards[i](c, all::places[i]);
         if (quadratics[i] != nullptr) quadratics[i](c, all::places[i]);
       }
+  }
+
+  /// Whether a parameter that is not finite shows in products that the forward sweep looks at: all of them are those
+  /// of dense layers, and no earlier results are looked up in the buffers that a sweep overwrites.
+  static constexpr bool shows_parameters = [] {
+    for (node const& x : network::nodes)
+      if (x.parameter >= 0 && x.op != operation::dense) return false;
+    return !R.keeps_vectors();
+  }();
+  /// Whether an input that is not finite does, before any result is written: a dense layer reads all of them at once.
+  static bool shows_inputs(std::size_t samples) {
+    constexpr bool read = [] {
+      for (unsigned i = 0; i < all::count; ++i)
+        if (all::signatures[i].op == operation::dense && all::places[i].a_value == place_of::batch_inputs) return true;
+      return false;
+    }();
+    return shows_parameters && read && block_of(samples) == samples;
   }
 
   /// Whether `run_checked` takes so many samples.
@@ -104,8 +125,56 @@ struct runner {
     if constexpr (small_network::fits) small_network::run(c, checked);
   }
 
-  /// One derivation. The results lie where `layout` says.
-  static void run(context<T> const& c) {
+  /// One derivation. The results lie where `layout` says. `checked` is called before the first is written, once what
+  /// shows in the forward sweep is found finite. \throws invalid_value otherwise, before that call.
+  template <class Checked>
+  static void run(context<T> const& c, Checked&& checked) {
+    std::atomic<bool> suspicion = false;
+    auto const begin = [&] {
+      checked();
+      clear(c);
+    };
+    if constexpr (!shows_parameters) begin();
+    over_blocks<Objective>(c, block_of(c.samples), [&](context<T>& part) {
+      constexpr auto nodes = std::make_integer_sequence<unsigned, all::count>();
+      bool const shows = shows_parameters && !part.continues;  // every sample reads all parameters
+      if constexpr (plan.ones >= 0) std::fill_n(part.at(plan.ones), part.samples, T(1));
+      part.suspicion = shows ? &suspicion : nullptr;
+      go_forward(part, nodes);
+      if (shows) {
+        if (suspicion) check_numbers(c);
+        begin();
+      }
+      go_backward(part, nodes);
+    });
+    finish(c);
+  }
+
+  /// Samples that an arena for `capacity` of them has buffers for.
+  static constexpr std::size_t room_for(std::size_t capacity, int threads) {
+    return small_network::fits ? capacity : sample_blocks<T, Objective, R>::size(capacity, threads);
+  }
+
+  /// Elements of scratch that `samples` samples need on `threads` threads.
+  static constexpr std::size_t scratch_elements(std::size_t samples, int threads) {
+    std::size_t most = 16;
+    auto const need = [&](std::size_t elements) { most = std::max(most, elements); };
+    [&]<unsigned... I>(std::integer_sequence<unsigned, I...>) { (need(node_scratch<I>(samples, threads)), ...); }
+    (std::make_integer_sequence<unsigned, all::count>());
+    if constexpr (program<Objective, R>::streams.find(stream_kind::random_signs) >= 0)
+      need(static_cast<std::size_t>(threads) * loss_scratch<Objective>());
+    return most;
+  }
+
+ private:
+  static void check_numbers(context<T> const& c) {
+    constexpr auto features = static_cast<std::size_t>(network::input_shape.size());
+    if (shows_inputs(c.samples)) check_finite("inputs", std::span<T const>(c.inputs, c.samples * features));
+    check_finite("parameters", std::span<T const>(c.theta, places::parameter_count));
+  }
+
+  /// Sets to zero what a sweep adds to.
+  static void clear(context<T> const& c) {
     // Gradients and products are written by their layers unless weights are tied, and factors always are.
     constexpr std::size_t first = goes_backward && all_written && !any_tied ? places::variance : 0;
     constexpr std::size_t last = goes_backward && all_written ? places::input_factors : places::fixed;
@@ -120,12 +189,10 @@ struct runner {
         std::size_t const order = c.samples * places::root_columns(k);
         std::fill_n(c.gram + places::gram_of(k, c.capacity), places::groups(k) * order * order, T(0));
       }
+  }
 
-    over_blocks<Objective>(c, block_of(c.samples), [](context<T> const& part) {
-      if constexpr (plan.ones >= 0) std::fill_n(part.at(plan.ones), part.samples, T(1));
-      run(part, std::make_integer_sequence<unsigned, all::count>());
-    });
-
+  /// Scales and mirrors what a sweep has added up.
+  static void finish(context<T> const& c) {
     for (int k = 0; k < R.ggns; ++k) {
       std::size_t const order = c.samples * places::root_columns(k);
       T* const grams = c.gram + places::gram_of(k, c.capacity);
@@ -147,23 +214,6 @@ struct runner {
         c.fixed[places::variance + p] /= static_cast<T>(c.samples);
   }
 
-  /// Samples that an arena for `capacity` of them has buffers for.
-  static constexpr std::size_t room_for(std::size_t capacity, int threads) {
-    return small_network::fits ? capacity : sample_blocks<T, Objective, R>::size(capacity, threads);
-  }
-
-  /// Elements of scratch that `samples` samples need on `threads` threads.
-  static constexpr std::size_t scratch_elements(std::size_t samples, int threads) {
-    std::size_t most = 16;
-    auto const need = [&](std::size_t elements) { most = std::max(most, elements); };
-    [&]<unsigned... I>(std::integer_sequence<unsigned, I...>) { (need(node_scratch<I>(samples, threads)), ...); }
-    (std::make_integer_sequence<unsigned, all::count>());
-    if constexpr (program<Objective, R>::streams.find(stream_kind::random_signs) >= 0)
-      need(static_cast<std::size_t>(threads) * loss_scratch<Objective>());
-    return most;
-  }
-
- private:
   /// Samples of a block of `samples`.
   static std::size_t block_of(std::size_t samples) {
     if (small_network::fits) return small_network::block_of(samples);

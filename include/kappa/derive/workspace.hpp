@@ -63,7 +63,11 @@ class basic_workspace {
     if (samples > most)
       throw capacity_exceeded("a batch of " + std::to_string(samples) + " samples in a workspace for " +
                               std::to_string(most));
-    if (threads() > thread_count) *this = basic_workspace(most);
+    if (threads() > thread_count) {
+      std::size_t const derivations = generation;
+      *this = basic_workspace(most);
+      generation = derivations + 1;  // earlier results are gone
+    }
     detail::context<T> c;
     c.samples = c.all_samples = samples;
     c.buffers = arena.get();

@@ -69,6 +69,7 @@ struct product {
       }
       if constexpr (whole_out > 0) {
         using p = panels<T, whole_out>;
+        using turned = turned_product<T, In, whole_out, Out>;
         if constexpr (packs_whole) pack_transposed<T, In, whole_out>(w, scratch, 0, p::vectors);
         in_blocks<packs_whole ? tile_block(Out, p::rows) : copied_block(Out, p::rows)>(
             rows, [&](std::size_t r, std::size_t end) {
@@ -76,8 +77,10 @@ struct product {
               T* const ys = y + r * Out;
               if constexpr (packs_whole)
                 multiply<T, In, whole_out, Out>(end - r, xs, scratch, from, bias, ys);
-              else
+              else if (!turned::wins(end - r))
                 multiply_by_rows<T, In, whole_out, Out>(end - r, xs, w, from, bias, ys);
+              else if constexpr (turned::fits)
+                turned::multiply(end - r, xs, w, bias, ys);
               if constexpr (whole_out < Out)
                 multiply_by_dots<T, In, Out - whole_out, Out>(end - r, xs, w + static_cast<std::size_t>(In) * whole_out,
                                                               from, bias ? bias + whole_out : nullptr, ys + whole_out);
@@ -204,7 +207,7 @@ struct product {
 
   template <std::size_t Block, class F>
   static void in_blocks(std::size_t rows, F&& f) {
-    parallel_ranges(rows, rows_per_thread(In, Out), 24, [&](std::size_t begin, std::size_t end) {
+    parallel_ranges(rows, rows_per_thread(In, Out), 16, [&](std::size_t begin, std::size_t end) {
       for (std::size_t r = begin; r < end; r += Block) f(r, std::min(end, r + Block));
     });
   }

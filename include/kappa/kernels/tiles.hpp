@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <functional>
 #include <type_traits>
+#include <utility>
 
 #include <kappa/kernels/simd.hpp>
 
@@ -218,24 +219,22 @@ void multiply(std::size_t rows, T const* a, T const* b, start what, T const* bia
   });
 }
 
-/// Packs a panel of B = Wᵀ: `Steps` elements of W's rows, which are ld apart and of which the last vector holds `Tail`,
-/// become rows of the panel, the last vector padded with zeros.
-template <int Tail, int Vectors, int Steps, class T>
-[[gnu::always_inline]] inline void transpose_panel(T const* w, std::size_t ld, T* to) {
+/// Packs a panel of B = Wᵀ: `Steps` elements of W's `columns` rows, which are ld apart, become rows of the panel,
+/// padded with zeros to whole vectors. `columns` is a number or a std::integral_constant.
+template <int Vectors, int Steps, class T, class Count>
+[[gnu::always_inline]] inline void transpose_panel(T const* w, std::size_t ld, Count columns, T* to) {
   constexpr int n = width<T>;
-  auto const square = [&]<int Count>(constant<Count>, int k) {
-    auto const one = [&]<int Rows>(constant<Rows>, int v) {
+  auto const square = [&]<int Width>(constant<Width>, int k) {
+    for (int v = 0; v < Vectors; ++v) {
       T const* const from = w + static_cast<std::size_t>(v * n) * ld + k;
       simd<T> x[n];
 #pragma GCC unroll 16
       for (int i = 0; i < n; ++i)
-        x[i] = i < Rows ? load_first<Count>(from + static_cast<std::size_t>(i) * ld) : simd<T>(T(0));
+        x[i] = v * n + i < columns ? load_first<Width>(from + static_cast<std::size_t>(i) * ld) : simd<T>(T(0));
       transpose<T>(x);
 #pragma GCC unroll 16
-      for (int i = 0; i < Count; ++i) store<T>(to + ((k + i) * Vectors + v) * n, x[i]);
-    };
-    for (int v = 0; v + 1 < Vectors; ++v) one(constant<n>{}, v);
-    one(constant<Tail>{}, Vectors - 1);
+      for (int i = 0; i < Width; ++i) store<T>(to + ((k + i) * Vectors + v) * n, x[i]);
+    }
   };
   for (int k = 0; k < Steps / n * n; k += n) square(constant<n>{}, k);
   if constexpr (Steps % n != 0) square(constant<Steps % n>{}, Steps / n * n);
@@ -254,7 +253,7 @@ void multiply_by_rows(std::size_t rows, T const* a, T const* w, start what, T co
   auto const some = [&]<int Steps>(constant<Steps>, int k) {
     in_panels<p, T>(0, p::count, [&]<int Vectors, int Tail>(constant<Vectors>, constant<Tail>, int panel) {
       std::size_t const column = static_cast<std::size_t>(panel) * p::panel_width;
-      transpose_panel<Tail, Vectors, Steps>(w + column * Depth + k, Depth, panel_of_w);
+      transpose_panel<Vectors, Steps>(w + column * Depth + k, Depth, constant<(Vectors - 1) * n + Tail>{}, panel_of_w);
       in_row_tiles<p::rows>(rows, [&]<int Rows>(constant<Rows>, std::size_t r) {
         T* const out = c + r * Stride + column;
         start const from = k > 0 ? start::present : what;
@@ -418,6 +417,68 @@ template <class Tiles, class T>
     });
   }
 }
+
+/// Writes a tile of Cᵀ to where its first `columns` <= width Vectors columns are rows of C, ld apart.
+template <class T, int R, int Vectors>
+[[gnu::always_inline]] inline void end_turned_tile(simd<T> const (&acc)[R][Vectors], int columns, T* to,
+                                                   std::size_t ld) {
+  constexpr int n = width<T>;
+  auto const some = [&]<int First>(constant<First>, int v) {
+    constexpr int count = std::min(n, R - First);
+    simd<T> x[n];
+#pragma GCC unroll 16
+    for (int i = 0; i < n; ++i) x[i] = i < count ? acc[First + std::min(i, count - 1)][v] : simd<T>(T(0));
+    transpose<T>(x);
+    T* out = to + static_cast<std::size_t>(v * n) * ld + First;
+#pragma GCC unroll 16
+    for (int i = 0; i < n; ++i, out += ld) {
+      if (v * n + i >= columns) return;
+      store_first<count, T>(out, x[i]);
+    }
+  };
+  for (int v = 0; v < Vectors; ++v)
+    [&]<int... I>(std::integer_sequence<int, I...>) { (some(constant<I * n>{}, v), ...); }
+    (std::make_integer_sequence<int, ceil_div(R, n)>());
+}
+
+/// C = A Wᵀ + bias as Cᵀ = W Aᵀ: panels of A are packed instead of W's, and tiles are turned when they are written.
+/// Every element is the same sum, in the same order, as in `multiply_by_rows`.
+template <class T, int Depth, int Columns, int Stride = Columns>
+struct turned_product {
+  using tiles = transposed_tiles<T, Columns, 2 * width<T>>;
+  static constexpr int vectors = tiles::columns::vectors, in_panel = vectors * width<T>;
+  /// Whether panels are no larger than those of `multiply_by_rows`, and some rows may be cheaper.
+  static constexpr bool fits = Depth <= 4 * static_cast<int>(panel_depth<T, vectors>) && Columns > in_panel;
+
+  /// Whether it is the cheaper way: an element is packed in the time of eight multiply-adds of a vector, and the last
+  /// panel is padded with rows that are multiplied for nothing.
+  static constexpr bool wins(std::size_t rows) {
+    std::size_t const padding = (in_panel - rows % in_panel) % in_panel, columns = static_cast<std::size_t>(Columns);
+    return fits && rows + padding * columns / 8 < columns;
+  }
+
+  static void multiply(std::size_t rows, T const* a, T const* w, T const* bias, T* c) {
+    alignas(64) T panel[static_cast<std::size_t>(Depth) * in_panel];
+    for (std::size_t r = 0; r < rows; r += in_panel) {
+      int const count = static_cast<int>(std::min<std::size_t>(in_panel, rows - r));
+      if (count == in_panel)
+        transpose_panel<vectors, Depth>(a + r * Depth, Depth, constant<in_panel>{}, panel);
+      else
+        transpose_panel<vectors, Depth>(a + r * Depth, Depth, count, panel);
+      tiles::in_strips(0, tiles::count, [&]<int R>(constant<R>, int o) {
+        simd<T> acc[R][vectors];
+#pragma GCC unroll 16
+        for (int i = 0; i < R; ++i) {
+#pragma GCC unroll 8
+          for (int j = 0; j < vectors; ++j) acc[i][j] = simd<T>(bias ? bias[o + i] : T(0));
+        }
+        multiply_tile<width<T>, T>(acc, std::integral_constant<std::size_t, Depth>{},
+                                   w + static_cast<std::size_t>(o) * Depth, Depth, 1, panel, in_panel);
+        end_turned_tile<T>(acc, count, c + r * Stride + o, Stride);
+      });
+    }
+  }
+};
 
 /// What a product's caller has to say on a panel of C: everything is wanted, and nothing follows.
 struct plain_panels {
