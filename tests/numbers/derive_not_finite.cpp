@@ -110,9 +110,9 @@ TEST_CASE("inputs that no dense layer reads are looked at, and so are several bl
   set_threads(1);
   CHECK_FALSE(runner_for<images>::shows_inputs(2));
   STATIC_REQUIRE(detail::sample_blocks<float, images, request_of<gradient_t>()>::pay);
-  std::size_t const block = detail::sample_blocks<float, images, request_of<gradient_t>()>::size(1000, 1);
-  REQUIRE(block < 1000);
-  tells<images>(block + 3, 20);
+  std::size_t const together = detail::sample_blocks<float, images, request_of<gradient_t>()>::size(1000, 1);
+  REQUIRE(together < 1000);
+  tells<images>(together + 3, 20);
 }
 
 TEST_CASE("parameters that need not show are looked at") {
