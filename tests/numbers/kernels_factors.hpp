@@ -154,10 +154,21 @@ void check_layer(std::size_t n, std::size_t k, std::size_t r, int threads) {
   }
   {
     auto const x_w = draw<T>(size, 5), x_b = draw<T>(Out, 6), coefficients = draw<T>(nk, 7);
-    std::vector<T> scratch(f::apply_scratch(n, r, threads));
-    auto y_w = w0, y_b = b0, no_bias = w0;
-    f::combine(n, k, r, a.data(), s.data(), coefficients.data(), y_w.data(), y_b.data(), scratch.data());
-    f::combine(n, k, r, a.data(), s.data(), coefficients.data(), no_bias.data(), nullptr, scratch.data());
+    std::vector<T> scratch(f::apply_scratch(n, r, threads, 3));
+    // Two vectors' products in rows with room for a bias and three elements that must stay; what is there does not
+    // matter.
+    std::size_t const stride = size + Out + 3;
+    std::vector<T> y(2 * stride, std::numeric_limits<T>::quiet_NaN()), no_bias(size);
+    for (std::size_t i : {stride - 3, stride - 1, 2 * stride - 2}) y[i] = T(77);
+    std::vector<T> two(2 * nk);
+    std::ranges::copy(coefficients, two.begin() + static_cast<std::ptrdiff_t>(nk));
+    for (std::size_t i = 0; i < nk; ++i) two[i] = T(0.5) * coefficients[i] + T(0.25) * T(i % 3);
+    f::combine(n, k, r, a.data(), s.data(), 2, two.data(), y.data(), y.data() + size, stride, scratch.data());
+    f::combine(n, k, r, a.data(), s.data(), 1, coefficients.data(), no_bias.data(), nullptr, 0, scratch.data());
+    auto const part = [&](std::size_t from, std::size_t count) {
+      auto const begin = y.begin() + static_cast<std::ptrdiff_t>(from);
+      return std::vector<T>(begin, begin + static_cast<std::ptrdiff_t>(count));
+    };
     auto v = coefficients, v_only = coefficients;
     f::project(n, k, r, a.data(), s.data(), x_w.data(), x_b.data(), v.data(), scratch.data());
     f::project(n, k, r, a.data(), s.data(), x_w.data(), nullptr, v_only.data(), scratch.data());
@@ -173,9 +184,17 @@ void check_layer(std::size_t n, std::size_t k, std::size_t r, int threads) {
         ev[i] += c.b[i * Out + x] * static_cast<long double>(x_b[x]);
       }
     }
-    check<T>(y_w, widen(w0), ew, terms);
-    check<T>(y_b, widen(b0), eb, terms);
-    REQUIRE(no_bias == y_w);
+    check<T>(part(stride, size), extended(size), ew, terms);
+    check<T>(part(stride + size, Out), extended(Out), eb, terms);
+    REQUIRE(no_bias == part(stride, size));
+    extended first_w(size), first_b(Out);
+    for (std::size_t i = 0; i < nk; ++i) {
+      for (std::size_t x = 0; x < size; ++x) first_w[x] += c.t[i * size + x] * static_cast<long double>(two[i]);
+      for (std::size_t x = 0; x < Out; ++x) first_b[x] += c.b[i * Out + x] * static_cast<long double>(two[i]);
+    }
+    check<T>(part(0, size), extended(size), first_w, terms);
+    check<T>(part(size, Out), extended(Out), first_b, terms);
+    for (std::size_t i : {stride - 3, stride - 1, 2 * stride - 2}) REQUIRE(y[i] == T(77));
     check<T>(v, widen(coefficients), ev, size * r);
     check<T>(v_only, widen(coefficients), ev_only, size * r);
   }

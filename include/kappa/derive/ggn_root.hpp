@@ -53,11 +53,12 @@ class kept_stream {
     std::size_t const vectors = count_of(c.size(), columns(), y.size(), rows());
     each([&]<parameter_signature W>(std::size_t row, T const* a, T const* s) {
       using kernel = kernels::factors<T, W.inputs, W.outputs>;
-      auto const scratch = room(kernel::apply_scratch(at.samples, W.positions, threads()));
-      for (std::size_t i = 0; i < vectors; ++i) {
+      std::size_t const together = std::min<std::size_t>(vectors, 5);  // what is read from afar is read less often
+      auto const scratch = room(kernel::apply_scratch(at.samples, W.positions, threads(), together));
+      for (std::size_t i = 0; i < vectors; i += together) {
         T* const to = y.data() + i * rows() + row;
-        kernel::combine(at.samples, per_sample(), W.positions, a, s, c.data() + i * columns(), to,
-                        W.bias ? to + weight<W> : nullptr, scratch.get(), false);
+        kernel::combine(at.samples, per_sample(), W.positions, a, s, std::min(together, vectors - i),
+                        c.data() + i * columns(), to, W.bias ? to + weight<W> : nullptr, rows(), scratch.get());
       }
     });
     if (factor != T(1))

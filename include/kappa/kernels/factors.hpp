@@ -112,23 +112,26 @@ struct factors {
     column_gram<T>{In, Out}.add(n, k, r, a, s, bias, g, scratch, threads, add, of_pool, lists);
   }
 
-  /// Elements of scratch `combine` and `project` need.
-  static constexpr std::size_t apply_scratch(std::size_t n, std::size_t r, int threads) {
-    return n * r * Out + linear::scratch_elements(threads);
+  /// Elements of scratch that `combine` needs for so many vectors, `project` for one.
+  static constexpr std::size_t apply_scratch(std::size_t n, std::size_t r, int threads, std::size_t vectors = 1) {
+    return vectors * n * r * Out + linear::scratch_elements(threads);
   }
 
-  /// y_w [Out, In] += Σ_{nk} c_{nk} T_{nk} and y_b [Out] += Σ_{nk} c_{nk} b_{nk} if not null, for c [N, K]: V c
-  /// without V. Without `add`, they are written.
-  static void combine(std::size_t n, std::size_t k, std::size_t r, T const* a, T const* s, T const* c, T* y_w, T* y_b,
-                      T* scratch, bool add = true) {
+  /// y_w [Out, In] = Σ_{nk} c_{nk} T_{nk} and y_b [Out] = Σ_{nk} c_{nk} b_{nk} if not null, for c [N, K]: V c without V.
+  /// For `count` such c one after the other, whose y_w and y_b lie `rows` elements apart: every s_n is read once.
+  static void combine(std::size_t n, std::size_t k, std::size_t r, T const* a, T const* s, std::size_t count,
+                      T const* c, T* y_w, T* y_b, std::size_t rows, T* scratch) {
     std::size_t const row = r * Out;
-    T* const u = scratch + linear::scratch_elements(1);  // Σ_k c_{nk} s_{nk}, [N, R, Out]
-    parallel_ranges(n, 1 + (std::size_t{1} << 18) / (k * row), 1, [&](std::size_t begin, std::size_t end) {
+    T* const u = scratch + linear::scratch_elements(1);  // Σ_k c_{nk} s_{nk}, [count, N, R, Out]
+    parallel_ranges(n, 1 + (std::size_t{1} << 18) / (count * k * row), 1, [&](std::size_t begin, std::size_t end) {
       for (std::size_t i = begin; i < end; ++i)
         for (std::size_t q = 0; q < row; q += Out)
-          weighted_sum(k, c + i * k, s + i * k * row + q, row, u + i * row + q);
+          for (std::size_t v = 0; v < count; ++v)
+            weighted_sum(k, c + (v * n + i) * k, s + i * k * row + q, row, u + (v * n + i) * row + q);
     });
-    linear::weight_gradient(n * r, u, a, y_w, y_b, scratch, add);
+    for (std::size_t v = 0; v < count; ++v)
+      linear::weight_gradient(n * r, u + v * n * row, a, y_w + v * rows, y_b ? y_b + v * rows : nullptr, scratch,
+                              false);
   }
 
   /// c [N, K] += <T_{nk}, x_w> + <b_{nk}, x_b>, x_b null for a layer without bias: Vᵀ x without V.
