@@ -566,7 +566,12 @@ void multiply_transposed(std::size_t depth, T const* a, T const* b, T* c, std::s
           if constexpr (Caller::changes)
             copy_panel<Tail, Vectors>(steps, panel_of_b, StrideB, copy, [&](simd<T> x) { return caller.change(x); });
           bool copied = Caller::changes;
+          // The rows of the next panel lie too far apart to be foreseen by the processor: each tile asks for a few.
+          std::size_t asked = panel + 1 < last ? 0 : steps;
+          std::size_t const few = 1 + steps / static_cast<std::size_t>(to - begin);
           tiles::in_strips(begin, to, [&]<int R>(constant<R> rows, int row) {
+            for (std::size_t const end = std::min(steps, asked + few); asked < end; ++asked)
+              __builtin_prefetch(panel_of_b + asked * StrideB + 2 * p::panel_width - 1, 0, 2);
             tile(rows, row, v, tail, column, present, [&](auto& acc) {
               if constexpr (!Caller::changes)
                 if (!copied) {
