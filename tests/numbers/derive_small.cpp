@@ -149,7 +149,7 @@ TEMPLATE_TEST_CASE("blocks of samples", "", float, double) {
     return all;
   };
   using own = typename workspace<shared, T, loss_value_t, gradient_t>::runner::small_network;
-  for (std::size_t const n : {2 * own::block, 2 * own::block + 1, 3 * own::block - 1}) {
+  for (std::size_t const n : {own::block + 1, 2 * own::block, 3 * own::block - 1}) {
     small_problem<shared, T> s(6);
     counter_random random(7);
     std::vector<T> x;

@@ -91,8 +91,10 @@ using result_t = typename unwrapped<decltype(result_type<Q, T, Objective, R>())>
 template <objective_type Objective, real T, request R>
 class derivation {
  public:
-  derivation(std::shared_ptr<basic_workspace<Objective, T, R>> work, detail::context<T> const& c)
-      : memory(std::move(work)), at(c), generation(memory->generation) {}
+  /// Of what `run(workspace)` returns, a context; built in its place, because a copy costs a tenth of a small network.
+  template <class Run>
+  derivation(std::shared_ptr<basic_workspace<Objective, T, R>> work, Run&& run)
+      : memory(std::move(work)), at(run(*memory)), generation(memory->generation) {}
 
   std::size_t samples() const { return at.samples; }
 

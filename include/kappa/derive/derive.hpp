@@ -49,9 +49,7 @@ inline constexpr diagnosis quantity_fault = [] {
 
 /// Throws unless `got` is `expected`.
 inline void require_size(char const* what, std::size_t expected, std::size_t got) {
-  if (expected != got)
-    throw shape_mismatch(std::string(what) + ": " + std::to_string(expected) + " elements were expected, " +
-                         std::to_string(got) + " came");
+  if (expected != got) fail<shape_mismatch>(what, ": ", expected, " elements were expected, ", got, " came");
 }
 
 /// The number of samples of a batch, once everything about it has been checked but whether its inputs are finite.
@@ -62,24 +60,23 @@ std::size_t samples_of(batch<T> const& b) {
   constexpr auto terms = static_cast<std::size_t>(Objective::terms);
   constexpr auto size = static_cast<std::size_t>(Objective::target_size);
   if (b.inputs.size() % features != 0)
-    throw shape_mismatch("inputs: a multiple of " + std::to_string(features) + " elements was expected, " +
-                         std::to_string(b.inputs.size()) + " came");
+    fail<shape_mismatch>("inputs: a multiple of ", features, " elements was expected, ", b.inputs.size(), " came");
   std::size_t const samples = b.inputs.size() / features;
-  if (samples == 0) throw capacity_exceeded("a batch of 0 samples: at least 1 was expected");
+  if (samples == 0) fail<capacity_exceeded>("a batch of 0 samples: at least 1 was expected");
   if (b.labels.data() != nullptr) {
-    if (!loss::takes_labels) throw invalid_value(std::string(loss::name) + " takes target vectors, class labels came");
+    if (!loss::takes_labels) fail<invalid_value>(loss::name, " takes target vectors, class labels came");
     require_size("labels", samples * terms, b.labels.size());
     for (std::size_t i = 0; i < b.labels.size(); ++i)
       if ((b.labels[i] < 0 || b.labels[i] >= Objective::outputs) && !ignores<loss>(b.labels[i]))
-        throw invalid_value("label " + std::to_string(i) + " is " + std::to_string(b.labels[i]) +
-                            ", a class from 0 to " + std::to_string(Objective::outputs - 1) + " was expected");
+        fail<invalid_value>("label ", i, " is ", b.labels[i], ", a class from 0 to ", Objective::outputs - 1,
+                            " was expected");
   } else {
-    if (!loss::takes_vectors) throw invalid_value(std::string(loss::name) + " takes class labels, vectors came");
+    if (!loss::takes_vectors) fail<invalid_value>(loss::name, " takes class labels, vectors came");
     require_size("targets", samples * terms * size, b.targets.size());
     check_finite("targets", b.targets);
     for (std::size_t i = 0; i < samples * terms; ++i)
       if (char const* const fault = loss::template fault_of<T>(b.targets.subspan(i * size, size)))
-        throw invalid_value("target " + std::to_string(i) + ": " + fault);
+        fail<invalid_value>("target ", i, ": ", fault);
   }
   return samples;
 }
@@ -142,9 +139,17 @@ void check_statistics(std::span<T const> statistics) {
                               ", at least 0 was expected");
     }
   } else if (!statistics.empty()) {
-    throw invalid_value("statistics came with a batch whose network has no `batch_norm<statistics::frozen>`");
+    fail<invalid_value>("statistics came with a batch whose network has no `batch_norm<statistics::frozen>`");
   }
 }
+
+/// Whether a node is a layer with a rule: nothing else reads what lies beside a batch.
+template <network_type Network>
+constexpr bool has_layers = [] {
+  for (node const& x : Network::nodes)
+    if (x.layer != nullptr) return true;
+  return false;
+}();
 
 /// Whether a layer that may refuse inputs reads them; dense layers take any.
 template <network_type Network>
@@ -188,7 +193,7 @@ void check_layer_inputs(context<T> const& c, std::span<T const> inputs, std::siz
 template <objective_type Objective, real T>
 void take_side(context<T>& c, std::span<T const> inputs, batch_side<T> const& side, std::size_t samples) {
   using network = typename Objective::network;
-  c.side = side;
+  if constexpr (has_layers<network>) c.side = side;
   check_statistics<network>(side.statistics);
   if constexpr (network::couples_samples)
     for (node const& x : network::nodes)
@@ -200,7 +205,7 @@ void take_side(context<T>& c, std::span<T const> inputs, batch_side<T> const& si
     if (!side.mask.empty()) require_size("mask", samples * positions, side.mask.size());
     c.side_positions = positions;
   } else if (!side.mask.empty()) {
-    throw invalid_value("a mask came with a batch whose network has no `ragged` value");
+    fail<invalid_value>("a mask came with a batch whose network has no `ragged` value");
   }
   if constexpr (network::graph_nodes > 0) {
     constexpr auto nodes = static_cast<std::size_t>(network::graph_nodes);
@@ -308,11 +313,12 @@ derivation<Objective, T, R> derive(basic_workspace<Objective, T, R>& work, Theta
                                    Quantities const&... quantities) {
   static_assert(request_of<Quantities...>() == R, "kappa: this workspace was made for other quantities");
   static_assert(static_detail::refuse<detail::quantity_fault<typename Objective::network, Quantities...>>());
-  auto const c =
-      detail::run_into(work, detail::samples_of<Objective>(b), std::span<T const>(theta.data(), theta.size()), b,
-                       detail::arguments_of(quantities...));
+  std::size_t const samples = detail::samples_of<Objective>(b);
   // An alias without owner: shares nothing and allocates nothing.
-  return {std::shared_ptr<basic_workspace<Objective, T, R>>(std::shared_ptr<void>(), &work), c};
+  return {std::shared_ptr<basic_workspace<Objective, T, R>>(std::shared_ptr<void>(), &work), [&](auto& w) {
+            return detail::run_into(w, samples, std::span<T const>(theta.data(), theta.size()), b,
+                                    detail::arguments_of(quantities...));
+          }};
 }
 
 /// The same with a workspace of its own, for the batch at hand: `auto q = derive<digits>(theta, batch, gradient)`.
@@ -322,9 +328,10 @@ auto derive(Theta const& theta, batch<T> const& b, Quantities const&... quantiti
   constexpr request wanted = request_of<Quantities...>();
   std::size_t const samples = detail::samples_of<Objective>(b);
   auto work = std::make_shared<basic_workspace<Objective, T, wanted>>(samples);
-  auto const c = detail::run_into(*work, samples, std::span<T const>(theta.data(), theta.size()), b,
-                                  detail::arguments_of(quantities...));
-  return derivation<Objective, T, wanted>(std::move(work), c);
+  return derivation<Objective, T, wanted>(std::move(work), [&](auto& w) {
+    return detail::run_into(w, samples, std::span<T const>(theta.data(), theta.size()), b,
+                            detail::arguments_of(quantities...));
+  });
 }
 
 }  // namespace kappa::inline KAPPA_ARCH

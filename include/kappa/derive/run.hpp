@@ -119,9 +119,10 @@ struct runner {
   /// Whether `run_checked` takes so many samples.
   static constexpr bool checks_parameters(std::size_t samples) { return small_network::fits && samples == 1; }
   /// One derivation of a small network on one sample, whose parameters are checked on the way: `checked` is called
-  /// when they are found finite, before any result is written.
+  /// when they are found finite, before any result is written. Inlined, or it would wait for pointers to go through
+  /// memory.
   template <class Checked>
-  static void run_checked(context<T> const& c, Checked&& checked) {
+  [[gnu::always_inline]] static void run_checked(context<T> const& c, Checked&& checked) {
     if constexpr (small_network::fits) small_network::run(c, checked);
   }
 

@@ -2,7 +2,7 @@
 /// \file
 /// Small networks. On one sample, where a call costs as much as a layer: the loss and the gradient in one function,
 /// rows in registers, and the parameters checked while they are read. On many: blocks of samples that go through all
-/// layers while they are in the second-level cache.
+/// layers while they are in the caches.
 
 #include <algorithm>
 #include <cstddef>
@@ -44,17 +44,26 @@ struct small {
     return small;
   }();
 
-  /// Samples of a block: whole tiles of rows, 64 KiB of activations, and enough of them that packing weights is little.
-  static constexpr std::size_t block =
-      std::max<std::size_t>(96, 64 * 1024 / sizeof(T) / (layout<Objective, R>::buffers_per_sample + 1) / 48 * 48);
+  /// Samples of a block: what the widest layer reads and writes lies in the first-level cache, and they are so many
+  /// that packing weights is little.
+  static constexpr std::size_t block = [] {
+    int widest = 1;
+    for (signature const& s : all::signatures) widest = std::max(widest, s.features_in + s.features_out);
+    return std::max<std::size_t>(48, 28 * 1024 / sizeof(T) / static_cast<std::size_t>(widest) / 16 * 16);
+  }();
 
-  /// Samples of a block of `samples`: all of them on several threads, which share out what there is.
-  static std::size_t block_of(std::size_t samples) { return samples >= 2 * block && threads() == 1 ? block : samples; }
+  /// Samples of a block of `samples`, for blocks of about one size; all of them on several threads, which share out
+  /// what there is.
+  static std::size_t block_of(std::size_t samples) {
+    if (samples <= block || threads() > 1) return samples;
+    std::size_t const count = (samples + block - 1) / block;
+    return padded((samples + count - 1) / count);
+  }
 
   /// Runs on one sample, and calls `checked` before the first result is written.
   /// \throws invalid_value when a parameter is NaN or infinite, before that call.
   template <class Checked>
-  static void run(context<T> const& c, Checked&& checked) {
+  [[gnu::always_inline]] static void run(context<T> const& c, Checked&& checked) {
     sweep(c, checked, std::make_integer_sequence<unsigned, all::count>());
   }
 
@@ -142,8 +151,9 @@ struct small {
   }
 
   template <class Checked, unsigned... I>
-  [[gnu::always_inline]] static void sweep(context<T> const& c, Checked& checked,
+  [[gnu::always_inline]] static void sweep(context<T> const& given, Checked& checked,
                                            std::integer_sequence<unsigned, I...>) {
+    context<T> const c = given;  // in registers: what is stored might lie in `given`
     kernels::finite_watch<T> watch;
     (forward<I>(c, watch), ...);
     // Every parameter has gone into a product: one that is not finite has left its mark, but so has an overflow.

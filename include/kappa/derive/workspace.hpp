@@ -60,31 +60,34 @@ class basic_workspace {
 
   /// A context on this arena for `samples` samples; grows the scratch when more threads were set since.
   detail::context<T> context_for(std::size_t samples) {
-    if (samples > most)
-      throw capacity_exceeded("a batch of " + std::to_string(samples) + " samples in a workspace for " +
-                              std::to_string(most));
-    if (threads() > thread_count) {
-      std::size_t const derivations = generation;
-      *this = basic_workspace(most);
-      generation = derivations + 1;  // earlier results are gone
-    }
-    detail::context<T> c;
-    c.samples = c.all_samples = samples;
-    c.buffers = arena.get();
-    c.room = room(padded, thread_count);
-    c.results = c.buffers + places::buffers_per_sample * c.room;
-    c.capacity = padded;
-    c.fixed = c.results + places::results_per_sample * padded;
-    c.gram = c.fixed + places::fixed;
-    c.scratch = c.gram + places::quadratic(padded);
+    if (samples > most) detail::fail<capacity_exceeded>("a batch of ", samples, " samples in a workspace for ", most);
+    if (threads() > thread_count) grow();
+    std::size_t const room_now = room(padded, thread_count);
+    T* const results = arena.get() + places::buffers_per_sample * room_now;
+    T* const fixed = results + places::results_per_sample * padded;
+    T* const gram = fixed + places::fixed;
     seeds.fill(0);
-    c.seed = seeds.data();
-    return c;
+    // All at once: members set one by one are cleared by a call before.
+    return {.samples = samples,
+            .seed = seeds.data(),
+            .all_samples = samples,
+            .buffers = arena.get(),
+            .room = room_now,
+            .results = results,
+            .capacity = padded,
+            .fixed = fixed,
+            .gram = gram,
+            .scratch = gram + places::quadratic(padded)};
   }
-  /// Counts derivations, so that results of an earlier one can be told.
+  /// Counts derivations, and losses of their results, so that those of an earlier one can be told.
   std::size_t generation = 0;
 
  private:
+  [[gnu::cold, gnu::noinline]] void grow() {
+    std::size_t const derivations = generation;
+    *this = basic_workspace(most);
+    generation = derivations + 1;
+  }
   static constexpr std::size_t rounded(std::size_t capacity) { return detail::padded(capacity); }
   /// Samples that the buffers have room for.
   static constexpr std::size_t room(std::size_t capacity, int thread_count) {

@@ -43,7 +43,7 @@ struct rule {
   // 1 - v², rounded once where that is possible: near v = 1 the square alone would lose it.
   [[gnu::always_inline]] static vec one_minus_square(vec v) {
     vec const one(T(1));
-    if constexpr (fuses) return multiply_add<T>(-v, v, one);
+    if constexpr (fuses) return subtract_product<T>(v, v, one);
     return (one - v) * (one + v);
   }
 

@@ -89,6 +89,18 @@ template <int In, class T>
   }
 }
 
+// acc[0][j] += acc[1][j] + ... up to `Chains`, in a tree. (A loop over its levels would not be unrolled, and would keep
+// the accumulators in memory.)
+template <int Chains, class V, int Rows, int Vectors>
+[[gnu::always_inline]] inline void add_chains(V (&acc)[Rows][Vectors], int j) {
+  if constexpr (Chains > 1) {
+    constexpr int half = ceil_div(Chains, 2);
+#pragma GCC unroll 4
+    for (int i = half; i < Chains; ++i) acc[i - half][j] += acc[i][j];
+    add_chains<half>(acc, j);
+  }
+}
+
 }  // namespace detail
 
 /// Watches vectors for NaN and infinities at one operation each: v 0 is NaN for those, and so is every sum with it. The
@@ -187,11 +199,7 @@ template <class T, int In, int Out, class F>
         for (int o = Out / chains * chains; o < Out; ++o) step(o % chains, o, false);
 #pragma GCC unroll 8
         for (int j = 0; j < Vectors; ++j) {
-#pragma GCC unroll 4
-          for (int half = chains; half > 1; half = ceil_div(half, 2)) {
-#pragma GCC unroll 4
-            for (int i = ceil_div(half, 2); i < half; ++i) acc[i - ceil_div(half, 2)][j] += acc[i][j];
-          }
+          detail::add_chains<chains>(acc, j);
           if (j + 1 < Vectors)
             finish(acc[0][j], column + j * n, constant<n>{});
           else

@@ -3,6 +3,7 @@
 /// Vectors of the width the user compiles for, through xsimd, and the few operations on them that xsimd 8 lacks
 /// or does not fuse: multiply-add on AVX-512, loads and stores of a part of a vector, transposes.
 
+#include <bit>
 #include <cstddef>
 #include <type_traits>
 #include <utility>
@@ -43,6 +44,16 @@ template <class T>
   return xsimd::fma(a, b, c);
 }
 
+/// c - a b, fused where the instruction set can.
+template <class T>
+[[gnu::always_inline]] inline simd<T> subtract_product(simd<T> a, simd<T> b, simd<T> c) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(simd<T>) == 64 && sizeof(T) == 4) return _mm512_fnmadd_ps(a, b, c);
+  if constexpr (sizeof(simd<T>) == 64 && sizeof(T) == 8) return _mm512_fnmadd_pd(a, b, c);
+#endif
+  return xsimd::fnma(a, b, c);
+}
+
 template <class T>
 [[gnu::always_inline]] inline simd<T> load(T const* p) {
   return simd<T>::load_unaligned(p);
@@ -70,6 +81,16 @@ template <class T, class N>
   else
     return _mm512_maskz_loadu_pd(static_cast<__mmask8>(mask), p);
 #elif defined(__AVX__)
+  // By shorter loads where one is enough: a masked one waits until a shorter store to its place has left the buffer.
+  if constexpr (!std::is_integral_v<N>) {
+    using all = typename simd<T>::register_type;
+    auto const bytes = reinterpret_cast<__m128i const*>(p);
+    if constexpr (sizeof(T) * N::value == 4) return _mm256_zextps128_ps256(_mm_load_ss(p));
+    if constexpr (sizeof(T) * N::value == 8)
+      return simd<T>(std::bit_cast<all>(_mm256_zextsi128_si256(_mm_loadl_epi64(bytes))));
+    if constexpr (sizeof(T) * N::value == 16)
+      return simd<T>(std::bit_cast<all>(_mm256_zextsi128_si256(_mm_loadu_si128(bytes))));
+  }
   if constexpr (sizeof(T) == 4)
     return _mm256_maskload_ps(p, _mm256_loadu_si256(reinterpret_cast<__m256i const*>(sliding + 8 - n)));
   else

@@ -119,7 +119,7 @@ void pack_transposed(T const* w, T* to, int first, int last) {
     int const step = (panel == p::count - 1 ? p::in_last : p::per_panel) * n;
     T* out = to + static_cast<std::ptrdiff_t>(panel) * p::panel_width * Depth + (v % p::per_panel) * n;
     T const* from = w + static_cast<std::ptrdiff_t>(v) * n * Depth;
-    auto const square = [&]<int Steps>(constant<Steps>) {
+    auto const square = [&]<int Steps>(constant<Steps>) __attribute__((always_inline)) {
       simd<T> x[n];
 #pragma GCC unroll 16
       for (int i = 0; i < n; ++i) x[i] = i < Rows ? load_first<Steps>(from + i * Depth) : simd<T>(T(0));
@@ -143,22 +143,22 @@ enum class start { zero, row, present };
 template <int Tail, class T, int Rows, int Vectors>
 [[gnu::always_inline]] inline void begin_tile(simd<T> (&acc)[Rows][Vectors], start what, T const* from,
                                               std::size_t ld) {
-  auto const fill = [&](auto&& element) {
+  auto const fill = [&](auto&& element) __attribute__((always_inline)) {
 #pragma GCC unroll 16
     for (int i = 0; i < Rows; ++i) {
 #pragma GCC unroll 8
       for (int j = 0; j < Vectors; ++j) acc[i][j] = element(i, j);
     }
   };
-  auto const read = [&](T const* p, int j) {
+  auto const read = [&](T const* p, int j) __attribute__((always_inline)) {
     return j + 1 < Vectors ? load(p + j * width<T>) : load_first<Tail>(p + j * width<T>);
   };
   if (what == start::row)
-    fill([&](int, int j) { return read(from, j); });
+    fill([&](int, int j) __attribute__((always_inline)) { return read(from, j); });
   else if (what == start::present)
-    fill([&](int i, int j) { return read(from + static_cast<std::size_t>(i) * ld, j); });
+    fill([&](int i, int j) __attribute__((always_inline)) { return read(from + static_cast<std::size_t>(i) * ld, j); });
   else
-    fill([](int, int) { return simd<T>(T(0)); });
+    fill([](int, int) __attribute__((always_inline)) { return simd<T>(T(0)); });
 }
 
 /// Writes a tile of C.

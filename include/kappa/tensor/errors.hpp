@@ -3,8 +3,11 @@
 /// What kappa throws: one type per cause, each with a sentence that says what was expected and what came.
 /// Whatever throws leaves its arguments unchanged.
 
+#include <concepts>
 #include <stdexcept>
 #include <string>
+
+#include <kappa/arch.hpp>
 
 namespace kappa {
 
@@ -44,3 +47,22 @@ struct format_error : error {
 };
 
 }  // namespace kappa
+
+namespace kappa::inline KAPPA_ARCH {
+namespace detail {
+/// Throws an `Error` whose sentence consists of strings and numbers. Out of line: a check should cost its comparison,
+/// and let the function that makes it be inlined.
+template <class Error, class... Parts>
+[[noreturn, gnu::cold, gnu::noinline]] void fail(Parts... parts) {
+  std::string sentence;
+  auto const add = [&](auto const& part) {
+    if constexpr (std::constructible_from<std::string, decltype(part)>)
+      sentence += part;
+    else
+      sentence += std::to_string(part);
+  };
+  (add(parts), ...);
+  throw Error(sentence);
+}
+}  // namespace detail
+}  // namespace kappa::inline KAPPA_ARCH

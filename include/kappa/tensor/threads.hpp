@@ -20,11 +20,12 @@ extern "C" [[gnu::weak]] void openblas_set_num_threads(int);
 namespace kappa::inline KAPPA_ARCH {
 
 namespace detail {
+[[gnu::cold, gnu::noinline]] inline int first_thread_count() {
+  if (openblas_set_num_threads != nullptr) openblas_set_num_threads(1);
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
 inline std::atomic<int>& thread_count() {
-  static std::atomic<int> count{[] {
-    if (openblas_set_num_threads != nullptr) openblas_set_num_threads(1);
-    return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  }()};
+  static std::atomic<int> count{first_thread_count()};
   return count;
 }
 }  // namespace detail
