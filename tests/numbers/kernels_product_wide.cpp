@@ -12,6 +12,16 @@ TEST_CASE("products of wide layers") {
   check_all<128, 128>();
 }
 
+// Panels that several groups of strips read.
+TEST_CASE("weight gradients of many rows") {
+  using tiles = kappa::kernels::transposed_tiles<float, 130, 121>;
+  STATIC_REQUIRE((kappa::kernels::simd_registers == 32 || tiles::packed > 0));
+  for (int threads : {1, 2}) {
+    check(kernel_of<float, 121, 130, route::tiles>(), 500, threads);
+    check(kernel_of<double, 121, 130, route::tiles>(), 500, threads);
+  }
+}
+
 // Few rows go through panels of their own instead of the weight's, from dot products to rows beyond the outputs.
 TEST_CASE("products of fewer rows than outputs") {
   for (std::size_t rows : {9u, 16u, 17u, 23u, 24u, 32u, 40u, 63u, 64u, 100u})

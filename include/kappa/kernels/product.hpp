@@ -42,7 +42,7 @@ struct product {
     if (Route == route::blas) return 0;
     return std::max({packs_whole ? static_cast<std::size_t>(In) * panels<T, std::max(1, whole_out)>::padded : 0,
                      static_cast<std::size_t>(Out) * static_cast<std::size_t>(In - whole_in),
-                     static_cast<std::size_t>(Out) * static_cast<std::size_t>(In - gathered_in)});
+                     static_cast<std::size_t>(Out) * static_cast<std::size_t>(In - gathered_in), packed_in});
   }
 
   /// y = x Wᵀ + bias, then the epilogue. `bias` [Out] may be null. `scratch` holds scratch_elements and should be
@@ -149,7 +149,8 @@ struct product {
         parallel_ranges(columns::count, 1 + rows_per_thread(columns::panel_width, Out) / rows, 1,
                         [&](std::size_t first, std::size_t last) {
                           multiply_transposed<T, Out, gathered_in, false, Out, In>(
-                              rows, dy, x, dw, In, T(1), static_cast<int>(first), static_cast<int>(last), add);
+                              rows, dy, x, dw, In, T(1), static_cast<int>(first), static_cast<int>(last), add, {},
+                              packed_in > 0 ? scratch : nullptr);
                         });
       }
       if constexpr (gathered_in < In) {  // the last columns of dW as rows
@@ -178,6 +179,9 @@ struct product {
   static constexpr int whole_out = whole_columns(Out, In) > Out ? Out : whole_columns(Out, In);
   static constexpr int whole_in = whole_columns(In, Out) > In ? In : whole_columns(In, Out);
   static constexpr int gathered_in = 2 * (In % width<T>)*ceil_div(Out, width<T>) < Out ? In - In % width<T> : In;
+
+  // What the weight gradient copies of x.
+  static constexpr std::size_t packed_in = transposed_tiles<T, Out, std::max(1, gathered_in)>::packed;
 
   // Whether the forward product packs W as a whole, before all rows, or panel by panel.
   static constexpr bool packs_whole = in_first_level<T>(In, std::max(1, whole_out));

@@ -389,6 +389,15 @@ struct transposed_tiles {
   /// Whether the operands are copied, strips and panels contiguous. Strips of A are read once per panel and panels of B
   /// once per strip.
   static constexpr bool copies = count >= 4 && columns::count >= 4;
+  /// Strips of A are copied in groups that stay in the second-level cache.
+  static constexpr std::size_t room = 96 * 1024 / sizeof(T);
+  static constexpr int in_group(std::size_t steps) {
+    return static_cast<int>(std::min<std::size_t>(room / (steps * rows), count));
+  }
+  /// Elements of all panels' copies, when there may be several groups.
+  static constexpr std::size_t packed = copies && in_group(depth) < count
+                                            ? depth * static_cast<std::size_t>(columns::count * columns::panel_width)
+                                            : 0;
 
   /// Calls f(constant rows, first row) for strips [first, last).
   template <class F>
@@ -494,10 +503,12 @@ struct plain_panels {
 /// C += scale Aᵀ B, or C = scale Aᵀ B unless `add`, for A [depth, Rows] and B [depth, Columns] whose rows lie StrideA
 /// and StrideB apart, C [Rows, Columns] with leading dimension ld; only those panels [first, last) of the columns that
 /// the caller wants. `Lower`: of a panel only the rows from the one that has the panel's first column on its diagonal.
+/// With room for `transposed_tiles::packed` elements at `packed`, whole panels of B are copied once for all groups of
+/// strips; threads may share it.
 template <class T, int Rows, int Columns, bool Lower = false, int StrideA = Rows, int StrideB = Columns,
           class Caller = plain_panels>
 void multiply_transposed(std::size_t depth, T const* a, T const* b, T* c, std::size_t ld, T scale, int first, int last,
-                         bool add = true, Caller const& caller = {}) {
+                         bool add = true, Caller const& caller = {}, T* packed = nullptr) {
   using tiles = transposed_tiles<T, Rows, Columns>;
   using p = typename tiles::columns;
   // C (+)= scale times what `multiply` accumulates
@@ -545,11 +556,9 @@ void multiply_transposed(std::size_t depth, T const* a, T const* b, T* c, std::s
       if (final) caller.finish(tiles::first_row(from), tiles::first_row(to), column, (Vectors - 1) * width<T> + Tail);
     };
     if constexpr (tiles::copies || Caller::changes) {
-      // Strips of A are copied in groups that stay in the second-level cache.
-      constexpr std::size_t room = 96 * 1024 / sizeof(T);
-      alignas(64) T strips[room];
-      alignas(64) T copy[tiles::depth * p::panel_width];
-      int const group = static_cast<int>(std::min<std::size_t>(room / (steps * tiles::rows), tiles::count));
+      alignas(64) T strips[tiles::room];
+      alignas(64) T near_copy[tiles::depth * p::panel_width];
+      int const group = tiles::in_group(steps);
       for (int from = 0; from < tiles::count; from += group) {
         int const to = std::min(from + group, tiles::count);
         if (Lower && tiles::first_row(to) <= first * p::panel_width) continue;
@@ -563,11 +572,14 @@ void multiply_transposed(std::size_t depth, T const* a, T const* b, T* c, std::s
           int const begin = Lower ? std::max(from, column / tiles::rows) : from;
           T const* strip = strips + static_cast<std::size_t>(begin - from) * tiles::rows * steps;
           T const* const panel_of_b = b + k * StrideB + column;
+          T* const copy = packed ? packed + static_cast<std::size_t>(column) * tiles::depth : near_copy;
+          bool copied = !Lower && packed && from > 0;  // a lower panel may begin at any group
           if constexpr (Caller::changes)
-            copy_panel<Tail, Vectors>(steps, panel_of_b, StrideB, copy, [&](simd<T> x) { return caller.change(x); });
-          bool copied = Caller::changes;
+            if (!copied)
+              copy_panel<Tail, Vectors>(steps, panel_of_b, StrideB, copy, [&](simd<T> x) { return caller.change(x); });
           // The rows of the next panel lie too far apart to be foreseen by the processor: each tile asks for a few.
-          std::size_t asked = panel + 1 < last ? 0 : steps;
+          std::size_t asked = panel + 1 < last && !copied ? 0 : steps;
+          copied = copied || Caller::changes;
           std::size_t const few = 1 + steps / static_cast<std::size_t>(to - begin);
           tiles::in_strips(begin, to, [&]<int R>(constant<R> rows, int row) {
             for (std::size_t const end = std::min(steps, asked + few); asked < end; ++asked)
