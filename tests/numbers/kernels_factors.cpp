@@ -1,16 +1,10 @@
-// Factors of narrow layers and of layers as wide as a few vectors.
+// Factors of layers as wide as a few vectors.
 
 #include "kernels_factors.hpp"
 
 namespace {
 
 using namespace kernel_factors;
-
-TEST_CASE("factors of narrow layers") {
-  check_layers<1, 1>();
-  check_layers<3, 7>();
-  check_layers<7, 1>();
-}
 
 TEST_CASE("factors of layers as wide as a few vectors") {
   check_layers<10, 16>();
