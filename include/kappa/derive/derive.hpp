@@ -326,6 +326,8 @@ template <objective_type Objective, real T, class Theta, quantity... Quantities>
 auto derive(Theta const& theta, batch<T> const& b, Quantities const&... quantities) {
   static_assert(static_detail::refuse<detail::quantity_fault<typename Objective::network, Quantities...>>());
   constexpr request wanted = request_of<Quantities...>();
+  // The workspace says so too, but from deep inside std::make_shared.
+  static_assert(static_detail::refuse<detail::coupling_fault<typename Objective::network, wanted>>());
   std::size_t const samples = detail::samples_of<Objective>(b);
   auto work = std::make_shared<basic_workspace<Objective, T, wanted>>(samples);
   return derivation<Objective, T, wanted>(std::move(work), [&](auto& w) {
