@@ -26,6 +26,9 @@ struct graph_net : network<input<Nodes, 2> | ragged | graph_convolution<3> | act
 template <int Nodes>
 struct graphs : objective<graph_net<Nodes>, squared_error> {};
 
+struct tagger_net : network<input<3, 2> | ragged | dense<4> | act::tanh | dense<2>> {};
+struct tagger : objective<tagger_net, cross_entropy> {};
+
 struct fused_net : network<input<3, 2> | attention<heads<2>, "A"> | mean_over_positions> {};
 struct fused : objective<fused_net, squared_error> {};
 struct separate_net : network<input<3, 2> | attention<heads<2>, separate_weights, "A"> | mean_over_positions> {};
@@ -101,6 +104,27 @@ TEST_CASE("a padded graph is the smaller graph, and edges are the adjacency") {
   edges.weight = {};
   auto const unweighted = derive<graphs<2>>(theta, with(x, goal, edges), loss_value, gradient, ggn);
   CHECK(unweighted[loss_value] != Approx(q[loss_value]).epsilon(1e-3));
+}
+
+// A network of nothing but dense layers keeps the mask as well.
+TEST_CASE("K-FAC without a layer that reads the mask leaves padding out") {
+  auto const theta = initialise<tagger_net, double>(5);
+  std::vector<double> const x{0.3, -0.7, 1.1, 0.4, -0.2, 0.9};
+  std::vector<int> const labels{0, 1, 1};
+  std::vector<unsigned char> const mask{1, 1, 0};
+  auto const inputs_of = [&](std::vector<double> const& given, bool masked) {
+    kappa::batch b(given, labels);
+    if (masked) b.side.mask = mask;
+    auto const q = derive<tagger>(theta, b, kfac<expand>);
+    auto const a = q.factors(kfac<expand>).front().inputs.elements();
+    return std::vector<double>(a.begin(), a.end());
+  };
+  auto padding = x, valid = x;
+  padding[4] = 7;
+  valid[1] = 7;
+  CHECK(inputs_of(padding, true) == inputs_of(x, true));
+  CHECK_FALSE(inputs_of(valid, true) == inputs_of(x, true));
+  CHECK_FALSE(inputs_of(padding, false) == inputs_of(x, false));
 }
 
 TEST_CASE("separate weights of an attention are the rows of the fused one") {

@@ -143,11 +143,11 @@ void check_statistics(std::span<T const> statistics) {
   }
 }
 
-/// Whether a node is a layer with a rule: nothing else reads what lies beside a batch.
+/// Whether anything reads what lies beside a batch: a layer with a rule, or K-FAC, which leaves padding out.
 template <network_type Network>
-constexpr bool has_layers = [] {
+constexpr bool reads_side = [] {
   for (node const& x : Network::nodes)
-    if (x.layer != nullptr) return true;
+    if (x.layer != nullptr || x.ragged) return true;
   return false;
 }();
 
@@ -193,7 +193,7 @@ void check_layer_inputs(context<T> const& c, std::span<T const> inputs, std::siz
 template <objective_type Objective, real T>
 void take_side(context<T>& c, std::span<T const> inputs, batch_side<T> const& side, std::size_t samples) {
   using network = typename Objective::network;
-  if constexpr (has_layers<network>) c.side = side;
+  if constexpr (reads_side<network>) c.side = side;
   check_statistics<network>(side.statistics);
   if constexpr (network::couples_samples)
     for (node const& x : network::nodes)
