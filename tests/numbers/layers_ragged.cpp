@@ -73,8 +73,8 @@ TEST_CASE("a padded sequence is the shorter sequence") {
   }
   std::vector<double> longer = x;
   longer.resize(8, 1.0);
-  auto const whole = derive<sequences<4>>(theta, batch(longer, goal), loss_value, gradient, ggn);
-  CHECK(whole[loss_value] != Approx(q[loss_value]).epsilon(1e-3));  // without a mask it is a longer one
+  auto const unmasked = derive<sequences<4>>(theta, batch(longer, goal), loss_value, gradient, ggn);
+  CHECK(unmasked[loss_value] != Approx(q[loss_value]).epsilon(1e-3));  // without a mask it is a longer one
 }
 
 TEST_CASE("a padded graph is the smaller graph, and edges are the adjacency") {
@@ -112,19 +112,19 @@ TEST_CASE("K-FAC without a layer that reads the mask leaves padding out") {
   std::vector<double> const x{0.3, -0.7, 1.1, 0.4, -0.2, 0.9};
   std::vector<int> const labels{0, 1, 1};
   std::vector<unsigned char> const mask{1, 1, 0};
-  auto const inputs_of = [&](std::vector<double> const& given, bool masked) {
+  auto const inputs_of = [&](std::vector<double> const& given, bool with_mask) {
     kappa::batch b(given, labels);
-    if (masked) b.side.mask = mask;
+    if (with_mask) b.side.mask = mask;
     auto const q = derive<tagger>(theta, b, kfac<expand>);
     auto const a = q.factors(kfac<expand>).front().inputs.elements();
     return std::vector<double>(a.begin(), a.end());
   };
-  auto padding = x, valid = x;
-  padding[4] = 7;
-  valid[1] = 7;
-  CHECK(inputs_of(padding, true) == inputs_of(x, true));
-  CHECK_FALSE(inputs_of(valid, true) == inputs_of(x, true));
-  CHECK_FALSE(inputs_of(padding, false) == inputs_of(x, false));
+  auto other_padding = x, other_tokens = x;
+  other_padding[4] = 7;
+  other_tokens[1] = 7;
+  CHECK(inputs_of(other_padding, true) == inputs_of(x, true));
+  CHECK_FALSE(inputs_of(other_tokens, true) == inputs_of(x, true));
+  CHECK_FALSE(inputs_of(other_padding, false) == inputs_of(x, false));
 }
 
 TEST_CASE("separate weights of an attention are the rows of the fused one") {
