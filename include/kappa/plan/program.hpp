@@ -132,7 +132,7 @@ constexpr auto plan_of(request const& r, stream_set const& streams) {
     }
   }
   auto const keep = [&](int buffer, int until) {
-    if (buffer >= 0 && buffers[buffer].end < until) buffers[buffer].end = until;
+    if (buffer >= 0 && buffers.items[buffer].end < until) buffers.items[buffer].end = until;
   };
   // A convolution that only a pool reads: what arrives at its outputs is zero but where the pool chose.
   std::array<int, static_cast<unsigned>(n)> places_buffer{};
@@ -157,8 +157,8 @@ constexpr auto plan_of(request const& r, stream_set const& streams) {
   }
   for (int i = 0; i < n; ++i) {
     node const& x = at[i];
-    for (int operand : {x.a, x.b})
-      if (operand >= 0) keep(value[operand], i);
+    if (x.a >= 0) keep(value[x.a], i);
+    if (x.b >= 0) keep(value[x.b], i);
     if (!backward || !plan[i].active) continue;
     int const t = backward_time(i);
     if (x.op == operation::dense) keep(value[x.a], r.keeps_vectors() ? end_time : t);
@@ -191,13 +191,13 @@ constexpr auto plan_of(request const& r, stream_set const& streams) {
         tangent[i] = buffers.push({directions * x.out.size(), i, i, 0});
         if (x.op == operation::dense && plan[x.a].active) sum[i] = buffers.push({directions * x.out.size(), i, i, 0});
       }
-      for (int operand : {x.a, x.b})
-        if (operand >= 0) keep(tangent[operand], i);
+      if (x.a >= 0) keep(tangent[x.a], i);
+      if (x.b >= 0) keep(tangent[x.b], i);
       if (!hessian) continue;
       bool const rereads = x.op == operation::dense || x.op == operation::activation || x.op == operation::layer ||
                            x.op == operation::multiply;
-      for (int operand : {x.a, x.b})
-        if (operand >= 0 && rereads) keep(tangent[operand], backward_time(i));
+      if (rereads && x.a >= 0) keep(tangent[x.a], backward_time(i));
+      if (rereads && x.b >= 0) keep(tangent[x.b], backward_time(i));
     }
     keep(tangent[n - 1], loss_time);
   }
@@ -333,14 +333,15 @@ constexpr auto plan_of(request const& r, stream_set const& streams) {
   }
 
   p.elements_per_sample = place(buffers, end_time);
-  auto const offset = [&](int b) { return b >= 0 ? buffers[b].offset : b; };
+  auto const* const placed = buffers.items;
+  auto const offset = [&](int b) { return b >= 0 ? placed[b].offset : b; };
   for (int i = 0; i < n; ++i) {
     plan[i].value = offset(value[i]);
-    plan[i].tangent = offset(tangent[i]);
-    plan[i].adjoint = offset(adjoint[i]);
-    plan[i].sum = offset(sum[i]);
-    plan[i].places = offset(places[i]);
-    plan[i].vectors = offset(vectors[i]);
+    if (tangent[i] != place_of::none) plan[i].tangent = offset(tangent[i]);
+    if (adjoint[i] != place_of::none) plan[i].adjoint = offset(adjoint[i]);
+    if (sum[i] != place_of::none) plan[i].sum = offset(sum[i]);
+    if (places[i] != place_of::none) plan[i].places = offset(places[i]);
+    if (vectors[i] != place_of::none) plan[i].vectors = offset(vectors[i]);
   }
   p.ones = offset(ones);
   for (unsigned q = 0; q < Network::parameters.size(); ++q) {

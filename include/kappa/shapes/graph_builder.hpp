@@ -223,24 +223,27 @@ struct graph_builder {
   // are zero where no element is positive. So what nobody else reads is rectified behind the pool, where fewer elements
   // are.
   constexpr void rectify_after_pooling() {
+    node* const at = nodes.items;  // a subscript of a list is a call, and every call costs evaluation
+    bool any = false;
+    for (int i = 0; i < nodes.count && !any; ++i) any = at[i].layer != nullptr && at[i].layer->takes_largest;
+    if (!any) return;
     static_detail::list<int> readers;
     for (int i = 0; i < nodes.count; ++i) readers.push(0);
     for (int i = 0; i < nodes.count; ++i) {
-      if (nodes[i].a >= 0) ++readers[nodes[i].a];
-      if (nodes[i].b >= 0) ++readers[nodes[i].b];
+      if (at[i].a >= 0) ++readers[at[i].a];
+      if (at[i].b >= 0) ++readers[at[i].b];
     }
     for (int i = 0; i < nodes.count; ++i) {
-      if (nodes[i].op != operation::layer || !nodes[i].layer->takes_largest) continue;
-      int const x = nodes[i].a;
-      if (nodes[x].op != operation::activation || nodes[x].act->kind != activation_kind::relu || readers[x] != 1)
-        continue;
-      node pool = nodes[i], relu = nodes[x];
+      if (at[i].op != operation::layer || !at[i].layer->takes_largest) continue;
+      int const x = at[i].a;
+      if (at[x].op != operation::activation || at[x].act->kind != activation_kind::relu || readers[x] != 1) continue;
+      node pool = at[i], relu = at[x];
       pool.a = relu.a;
       relu.a = x;
       relu.out = pool.out;
       relu.ragged = pool.ragged;
-      nodes[x] = pool;
-      nodes[i] = relu;
+      at[x] = pool;
+      at[i] = relu;
     }
   }
 

@@ -15,15 +15,17 @@ struct list {
   constexpr ~list() { delete[] items; }
 
   constexpr int push(T const& item) {
-    if (count == capacity) {
-      capacity = capacity == 0 ? 16 : 2 * capacity;
-      T* grown = new T[static_cast<unsigned>(capacity)]{};
-      for (int i = 0; i < count; ++i) grown[i] = items[i];
-      delete[] items;
-      items = grown;
-    }
+    if (count == capacity) reserve(capacity == 0 ? 16 : 2 * capacity);
     items[count] = item;
     return count++;
+  }
+  /// Room for so many, at least as many as there are.
+  constexpr void reserve(int room) {
+    T* grown = new T[static_cast<unsigned>(room)]{};
+    for (int i = 0; i < count; ++i) grown[i] = items[i];
+    delete[] items;
+    items = grown;
+    capacity = room;
   }
   constexpr T& operator[](int i) { return items[i]; }
   constexpr T const& operator[](int i) const { return items[i]; }

@@ -31,17 +31,21 @@ struct lowered {
 
   static constexpr auto fill(auto const& read) {
     graph_builder g;
+    g.nodes.reserve(summary.nodes);  // growing copies nodes, and a copy costs evaluation
+    g.parameters.reserve(summary.parameters);
     g.finish(Term::emit(g, -1));
     return read(g);
   }
   static constexpr auto nodes = fill([](graph_builder const& g) {
     std::array<node, static_cast<unsigned>(summary.nodes)> a{};
-    for (int i = 0; i < g.nodes.count; ++i) a[static_cast<unsigned>(i)] = g.nodes[i];
+    node* const filled = a.data();
+    for (int i = 0; i < g.nodes.count; ++i) filled[i] = g.nodes.items[i];
     return a;
   });
   static constexpr auto parameters = fill([](graph_builder const& g) {
     std::array<parameter, static_cast<unsigned>(summary.parameters)> a{};
-    for (int i = 0; i < g.parameters.count; ++i) a[static_cast<unsigned>(i)] = g.parameters[i];
+    parameter* const filled = a.data();
+    for (int i = 0; i < g.parameters.count; ++i) filled[i] = g.parameters.items[i];
     return a;
   });
 };
