@@ -88,11 +88,11 @@ TEST_CASE("K-FAC-expand is exact where every position has its loss, K-FAC-reduce
 }
 
 TEST_CASE("K-FAC-reduce is exact where positions are aggregated by a scaled sum, K-FAC-expand is not") {
-  auto const mean = errors_of<pooled>();
-  CHECK(largest(mean.reduce) < 1e-12);
-  CHECK(mean.expand[0] > 1e-2);
-  CHECK(mean.expand[1] < 1e-12);  // one position
-  CHECK(mean.automatic == mean.reduce);
+  auto const average = errors_of<pooled>();
+  CHECK(largest(average.reduce) < 1e-12);
+  CHECK(average.expand[0] > 1e-2);
+  CHECK(average.expand[1] < 1e-12);  // one position
+  CHECK(average.automatic == average.reduce);
   auto const total = errors_of<summed>();
   CHECK(largest(total.reduce) < 1e-12);
   CHECK(total.expand[0] > 1e-2);
@@ -108,10 +108,10 @@ TEST_CASE("a flattened value is no scaled sum: neither variant is exact, the set
 
 TEST_CASE("padding is left out of the factors: exact for ragged means and for ragged sums") {
   std::vector<unsigned char> const mask{1, 1, 1, 1, 1, 0, 0, 0, 1, 1, 1, 0};
-  auto const mean = errors_of<ragged_mean>(mask);
-  CHECK(largest(mean.reduce) < 1e-12);
-  CHECK(mean.automatic == mean.reduce);
-  CHECK(mean.expand[0] > 1e-2);
+  auto const average = errors_of<ragged_mean>(mask);
+  CHECK(largest(average.reduce) < 1e-12);
+  CHECK(average.automatic == average.reduce);
+  CHECK(average.expand[0] > 1e-2);
   auto const total = errors_of<ragged_sum>(mask);
   CHECK(largest(total.reduce) < 1e-12);
   CHECK(total.automatic == total.reduce);

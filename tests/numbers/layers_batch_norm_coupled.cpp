@@ -271,7 +271,7 @@ TEST_CASE("statistics that do not fit are refused") {
   std::vector<unsigned char> const hidden(6, 0);
   auto const s = ref::random_theta<ragged_net<frozen>, double>(1);
   auto const x = ref::random_batch<padded<frozen>, double>(2, 2, ref::targets::vectors);
-  batch masked(x.inputs, x.vectors);
-  masked.side.mask = hidden;
-  refuses<invalid_value>([&] { batch_statistics<ragged_net<frozen>>(s, masked); }, {"hides every position"});
+  batch with_mask(x.inputs, x.vectors);
+  with_mask.side.mask = hidden;
+  refuses<invalid_value>([&] { batch_statistics<ragged_net<frozen>>(s, with_mask); }, {"hides every position"});
 }

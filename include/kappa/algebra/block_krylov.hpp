@@ -272,7 +272,7 @@ std::optional<certified_eigenpairs<T>> leading_by_krylov(std::size_t n, T const*
     std::size_t wait = m / 4;
     if (looked_at > 0 && before > 0 && now < before) {
       double const columns = static_cast<double>(m - looked_at) * std::log(now / tolerance) / std::log(before / now);
-      wait = static_cast<std::size_t>(std::clamp(0.6 * columns, 1.0, static_cast<double>(m)));
+      wait = static_cast<std::size_t>(std::clamp(0.7 * columns, 1.0, static_cast<double>(m)));
     }
     look_at = m + wait;
     looked_at = m;

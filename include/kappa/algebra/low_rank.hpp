@@ -32,12 +32,22 @@ void normalise(std::span<T> v) {
 }
 template <class R>
 using gram_span = std::span<typename R::value_type const>;
+/// Rows of `y` = V times the rows of `c`, all at once where the root can.
+template <class R, class T>
+void multiply_rows(R const& root, std::size_t count, std::span<T const> c, std::span<T> y) {
+  std::size_t const columns = root.columns(), rows = root.rows();
+  if constexpr (requires { requires R::takes_several; })
+    root.multiply(c, y);
+  else
+    for (std::size_t i = 0; i < count; ++i) root.multiply(c.subspan(i * columns, columns), y.subspan(i * rows, rows));
+}
 }  // namespace detail
 
 /// A matrix V [rows, columns] that need not be formed. `multiply(c, y)` writes y = V c, `multiply_transposed(x, c)`
 /// writes c = Vᵀ x, and `gram()` gives VᵀV, row-major [columns, columns], as a matrix or a span that lives as long
 /// as the root. A root is copied into its operator, so it should be a cheap handle. Optional: `diagonal(y)`, the
-/// squared norms of V's rows.
+/// squared norms of V's rows; `static constexpr bool takes_several = true` where `multiply` takes several c, one after
+/// the other, and writes as many y.
 template <class R>
 concept low_rank_root = real<typename R::value_type> && std::copy_constructible<R> &&
     requires(R const& r, detail::gram_span<R> in, std::span<typename R::value_type> out) {
@@ -196,20 +206,19 @@ class low_rank {
     std::size_t rank = 0;
     while (rank < found && gram.values(rank) > threshold) ++rank;
     certified_eigenpairs<T> pairs{zeros<T>(rank), unset<T>(rank, size()), zeros<T>(rank), {}, gram.products};
-    std::vector<T> rest(rank * m), image(rank * m), unit(m);
+    std::vector<T> rest(rank * m), image(rank * m), unit(rank * m);
+    // ‖V ẽ‖² = ẽᵀ VᵀV ẽ, which leaves the long row alone; rounding of the Gram matrix would show for small eigenvalues.
+    auto const known = [&](T value) { return 32 * value > gram.values(0); };
     for (std::size_t r = 0; r < rank; ++r) {
       T const value = pairs.values(r) = gram.values(r);
       std::span<T const> const direction{gram.vectors.data() + r * m, m}, under_gram{gram.images.data() + r * m, m};
       for (std::size_t i = 0; i < m; ++i) rest[r * m + i] = under_gram[i] - value * direction[i];
-      // ‖V ẽ‖² = ẽᵀ VᵀV ẽ, which leaves the long row alone; rounding of the Gram matrix would show for small
-      // eigenvalues.
-      bool const known = 32 * value > gram.values(0);
-      auto const length = known ? static_cast<T>(1 / std::sqrt(detail::dot<T>(direction, under_gram))) : T(1);
-      for (std::size_t i = 0; i < m; ++i) unit[i] = length * direction[i];
-      std::span<T> const row{pairs.vectors.data() + r * size(), size()};
-      v.multiply(unit, row);
-      if (!known) detail::normalise(row);
+      auto const length = known(value) ? static_cast<T>(1 / std::sqrt(detail::dot<T>(direction, under_gram))) : T(1);
+      for (std::size_t i = 0; i < m; ++i) unit[r * m + i] = length * direction[i];
     }
+    detail::multiply_rows<R, T>(v, rank, unit, elements(pairs.vectors));
+    for (std::size_t r = 0; r < rank; ++r)
+      if (!known(pairs.values(r))) detail::normalise(std::span<T>{pairs.vectors.data() + r * size(), size()});
     detail::symmetric_times_rows(m, entries.data(), rank, rest.data(), image.data());
     for (std::size_t r = 0; r < rank; ++r) {
       auto const squared =

@@ -30,11 +30,24 @@ struct lane {
 #endif
     return v;
   }
-  static T sum(type const& v) {
-    if constexpr (width == 8)
-      return ((v[0] + v[4]) + (v[1] + v[5])) + ((v[2] + v[6]) + (v[3] + v[7]));
-    else
-      return (v[0] + v[2]) + (v[1] + v[3]);
+  /// The sums of the elements of four vectors.
+  static void sums(type const (&s)[4], T* to) {
+    if constexpr (width == 8) {
+      type const a = __builtin_shufflevector(s[0], s[1], 0, 8, 1, 9, 4, 12, 5, 13) +
+                     __builtin_shufflevector(s[0], s[1], 2, 10, 3, 11, 6, 14, 7, 15);
+      type const b = __builtin_shufflevector(s[2], s[3], 0, 8, 1, 9, 4, 12, 5, 13) +
+                     __builtin_shufflevector(s[2], s[3], 2, 10, 3, 11, 6, 14, 7, 15);
+      type const c = __builtin_shufflevector(a, b, 0, 1, 8, 9, 4, 5, 12, 13) +
+                     __builtin_shufflevector(a, b, 2, 3, 10, 11, 6, 7, 14, 15);
+      for (int j = 0; j < 4; ++j) to[j] = c[j] + c[j + 4];
+    } else {
+      type const a = __builtin_shufflevector(s[0], s[1], 0, 4, 2, 6) + __builtin_shufflevector(s[0], s[1], 1, 5, 3, 7);
+      type const b = __builtin_shufflevector(s[2], s[3], 0, 4, 2, 6) + __builtin_shufflevector(s[2], s[3], 1, 5, 3, 7);
+      for (int j = 0; j < 2; ++j) {
+        to[j] = a[j] + a[j + 2];
+        to[j + 2] = b[j] + b[j + 2];
+      }
+    }
   }
   static void store(T* p, type const& v) { std::memcpy(p, &v, sizeof v); }
 };
@@ -66,11 +79,8 @@ void dots_of_rows(std::size_t n, std::size_t stride, T const* x, std::size_t m, 
       }
     }
     T even[rows_together], odd[rows_together];
-#pragma GCC unroll 4
-    for (std::size_t d = 0; d < rows_together; ++d) {
-      even[d] = v::sum(s0[d]);
-      odd[d] = v::sum(s1[d]);
-    }
+    v::sums(s0, even);
+    v::sums(s1, odd);
     for (; k < n; ++k)
       for (std::size_t d = 0; d < rows_together; ++d) {
         even[d] += b0[k] * x[d * stride + k];

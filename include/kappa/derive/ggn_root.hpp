@@ -235,6 +235,7 @@ class ggn_root {
  public:
   using value_type = T;
   using vectors = detail::kept_stream<T, Objective, R>;
+  static constexpr bool takes_several = true;
 
   /// Of request `index` among R's Gauss-Newton matrices.
   ggn_root(detail::context<T> const& c, std::shared_ptr<void const> owner, int index, int group)

@@ -30,13 +30,13 @@ struct graph_builder {
     return nodes.push({.op = operation::input, .out = s});
   }
 
-  constexpr int dense(int x, int outputs, bool bias, char const* name, int copy = -1) {
+  constexpr int dense(int x, int outputs, bool has_bias, char const* name, int copy = -1) {
     x = after_input(x, {name[0] != '\0' ? name : "dense"});
     shape s = shape_of(x);
     label at = scoped(name);
     if (copy >= 0 && !at.empty()) at.copy = copy;
     if (outputs < 1) fail(fault::no_outputs, 1, outputs, {name[0] != '\0' ? name : "dense"});
-    int const p = weight(outputs, s.features(), bias, at);
+    int const p = weight(outputs, s.features(), has_bias, at);
     s.extent[s.rank - 1] = outputs;
     return nodes.push(
         {.op = operation::dense, .a = x, .parameter = p, .out = s, .name = at, .ragged = is_ragged(x) && s.rank > 1});
@@ -258,7 +258,8 @@ struct graph_builder {
     return nodes.count > 0 ? nodes.count - 1 : nodes.push({.op = operation::input, .out = {1, {1}}});
   }
 
-  constexpr int weight(int outputs, int inputs, bool bias, label name, layer_rule const* of = nullptr, int row = 0) {
+  constexpr int weight(int outputs, int inputs, bool has_bias, label name, layer_rule const* of = nullptr,
+                       int row = 0) {
     int found = -1;
     if (replay >= 0) {
       found = used[replay++];
@@ -267,7 +268,7 @@ struct graph_builder {
         if (named_scope[i] == scope && parameters[named[i]].name == name) found = named[i];
     }
     if (found < 0) {
-      found = parameters.push({outputs, inputs, bias, parameter_count, 0, name, of, row});
+      found = parameters.push({outputs, inputs, has_bias, parameter_count, 0, name, of, row});
       parameter_count += parameters[found].size();
       if (!name.empty()) {
         named.push(found);
@@ -278,7 +279,7 @@ struct graph_builder {
     label const at = name.empty() ? label{of != nullptr ? of->name : "dense"} : name;
     if (p.outputs != outputs) fail(fault::tied_shapes_differ, p.outputs, outputs, at);
     if (p.inputs != inputs) fail(fault::tied_shapes_differ, p.inputs, inputs, at);
-    if (p.bias != bias) fail(fault::tied_bias_differs, p.bias ? 1 : 0, bias ? 1 : 0, at);
+    if (p.bias != has_bias) fail(fault::tied_bias_differs, p.bias ? 1 : 0, has_bias ? 1 : 0, at);
     if (p.row != row) p.row = 0;  // what reads it otherwise as well is no table
     ++p.uses;
     used.push(found);
