@@ -146,11 +146,24 @@ void check_layer(std::size_t n, std::size_t k, std::size_t r, int threads) {
     f::gram(n, k, r, a.data(), s.data(), bias, fresh.data(), scratch.data(), threads, false);
     check<T>(below_diagonal(fresh, nk), extended(before.size()), below_diagonal(e, nk), r * (In + Out));
     if (nk > 1) REQUIRE_FALSE(error<T>(below_diagonal(fresh, nk), before, below_diagonal(e, nk), r * (In + Out)) < 1);
+    auto const symmetric = [nk](std::vector<T> const& m) {
+      for (std::size_t i = 0; i < nk; ++i)
+        for (std::size_t j = 0; j < i; ++j)
+          if (!(m[i * nk + j] == m[j * nk + i])) return false;
+      return true;
+    };
+    // A last call that mirrors: the same below, and above what is below, whatever was there.
+    for (bool add : {false, true}) {
+      std::vector<T> whole(nk * nk, std::numeric_limits<T>::quiet_NaN());
+      for (std::size_t i = 0; i < nk; ++i)
+        for (std::size_t j = 0; add && j <= i; ++j) whole[i * nk + j] = T(0.01) * static_cast<T>(i + j);
+      f::gram(n, k, r, a.data(), s.data(), bias, whole.data(), scratch.data(), threads, add, true);
+      REQUIRE(symmetric(whole));
+      REQUIRE(below_diagonal(whole, nk) == below_diagonal(add ? g : fresh, nk));
+    }
+    if (nk > 48) REQUIRE_FALSE(symmetric(fresh));  // the twin: somebody has to
     mirror(g.data(), nk);
-    bool symmetric = true;
-    for (std::size_t i = 0; i < nk; ++i)
-      for (std::size_t j = 0; j < i; ++j) symmetric = symmetric && g[i * nk + j] == g[j * nk + i];
-    REQUIRE(symmetric);
+    REQUIRE(symmetric(g));
   }
   {
     auto const x_w = draw<T>(size, 5), x_b = draw<T>(Out, 6), coefficients = draw<T>(nk, 7);

@@ -125,6 +125,16 @@ struct layout {
     }
     return false;
   }
+  /// Whether it is the last.
+  static constexpr bool ends_gram(int k, int parameter) {
+    if (!all_written) return false;
+    for (unsigned i = 0; i < static_cast<unsigned>(network::node_count); ++i) {
+      if (network::nodes[i].parameter < 0 || !plan.nodes[i].completes) continue;
+      int const p = network::nodes[i].parameter;
+      if (asked.ggn[k].group(p) == asked.ggn[k].group(parameter)) return p == parameter;
+    }
+    return false;
+  }
 };
 
 }  // namespace kappa::inline KAPPA_ARCH

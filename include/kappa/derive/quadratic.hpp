@@ -86,7 +86,8 @@ struct quadratic {
         of_stream.vectors += static_cast<std::size_t>(streams.at[s].first) * n * of_pool.windows * out;
       kernel::gram(n, k, positions, a, stream(s), W.bias,
                    c.gram + places::gram_of(i, c.capacity) + group * (n * k) * (n * k), c.scratch, threads(),
-                   !places::writes_gram(i, static_cast<int>(parameter)), of_stream,
+                   !places::writes_gram(i, static_cast<int>(parameter)),
+                   places::ends_gram(i, static_cast<int>(parameter)), of_stream,
                    c.scratch + padded(kernel::gram_scratch(n, k, positions, threads())));
     }
     if constexpr (W.row == 0) {

@@ -197,7 +197,8 @@ struct runner {
     for (int k = 0; k < R.ggns; ++k) {
       std::size_t const order = c.samples * places::root_columns(k);
       T* const grams = c.gram + places::gram_of(k, c.capacity);
-      for (std::size_t g = 0; g < places::groups(k); ++g) kernels::mirror(grams + g * order * order, order);
+      if constexpr (!all_written)  // else each group's last parameter does
+        for (std::size_t g = 0; g < places::groups(k); ++g) kernels::mirror(grams + g * order * order, order);
       if (places::asked.ggn[k].source == curvature_source::empirical)  // the gradient's stream carries ρ, not √ρ
         for (std::size_t i = 0; i < places::groups(k) * order * order; ++i) grams[i] *= static_cast<T>(1 / c.scale);
     }

@@ -105,11 +105,11 @@ struct factors {
   }
 
   /// g [N K, N K] += <T_i, T_j> (+ <b_i, b_j> with `bias`), or = unless `add`, on and below the diagonal; what is above
-  /// is unspecified until `mirror(g, N K)`. See column_gram::add.
+  /// is unspecified until a call that `mirrors`, the last, or `mirror(g, N K)`. See column_gram::add.
   static void gram(std::size_t n, std::size_t k, std::size_t r, T const* a, T const* s, bool bias, T* g, T* scratch,
-                   int threads = kappa::threads(), bool add = true, chosen_vectors<T> const& of_pool = {},
-                   T* lists = nullptr) {
-    column_gram<T>{In, Out}.add(n, k, r, a, s, bias, g, scratch, threads, add, of_pool, lists);
+                   int threads = kappa::threads(), bool add = true, bool mirrors = false,
+                   chosen_vectors<T> const& of_pool = {}, T* lists = nullptr) {
+    column_gram<T>{In, Out}.add(n, k, r, a, s, bias, g, scratch, threads, add, mirrors, of_pool, lists);
   }
 
   /// Elements of scratch that `combine` needs for so many vectors, `project` for one.

@@ -71,6 +71,37 @@ void mirror(T* g, std::size_t n) {
 
 namespace detail {
 
+// Copies what lies below the diagonal in rows [first, last) of G [n, n] to those columns, above it: while these rows
+// are in a near cache.
+template <class T>
+void mirror_rows(T* g, std::size_t n, std::size_t first, std::size_t last) {
+  constexpr std::size_t w = static_cast<std::size_t>(width<T>), block = 128 / sizeof(T);
+  auto const one_by_one = [=](std::size_t i, std::size_t from) {
+    for (std::size_t j = from; j < i; ++j) g[j * n + i] = g[i * n + j];
+  };
+  if (last - first < w) {
+    for (std::size_t i = first; i < last; ++i) one_by_one(i, 0);
+    return;
+  }
+  // Squares of rows; the last may meet the one before.
+  auto const squares = [=](auto&& f) {
+    for (std::size_t i = first; i + w < last; i += w) f(i);
+    f(last - w);
+  };
+  for (std::size_t from = 0; from < last; from += block)
+    squares([=](std::size_t i) {
+      for (std::size_t j = from; j + w <= std::min(from + block, i); j += w)
+        transpose_square(g + i * n + j, g + j * n + i, n);
+    });
+  squares([=](std::size_t i) {
+    for (std::size_t q = i; q < i + w; ++q) one_by_one(q, i / w * w);
+  });
+}
+
+}  // namespace detail
+
+namespace detail {
+
 // The last row of a second moment in homogeneous coordinates.
 template <class T, int D>
 void append_one(std::size_t rows, T const* x, T scale, T* m, bool add) {
@@ -309,18 +340,23 @@ struct column_gram {
   /// and columns indexed (sample, column); those above are unspecified until `mirror`. a is [N, R, in], s is [N, K, R,
   /// out]. With R = 1 this is (A Aᵀ + bias) ∘ (S Sᵀ), the Hadamard product taken while a tile of S Sᵀ is in registers
   /// and A Aᵀ made for some samples at a time: N²K² out + N² in flops. `threads` is the number scratch was sized for.
+  /// With `mirrors`, the last of several calls copies them, block by block as these are done.
   /// With `of_pool`, its vectors are those elements of s that are not zero, and columns are formed from them; `lists`
   /// has chosen<T>::scratch_elements for each thread.
   void add(std::size_t n, std::size_t k, std::size_t r, T const* a, T const* s, bool bias, T* g, T* scratch,
-           int threads, bool add = true, chosen_vectors<T> const& of_pool = {}, T* lists = nullptr) const {
+           int threads, bool add = true, bool mirrors = false, chosen_vectors<T> const& of_pool = {},
+           T* lists = nullptr) const {
     if (n * k * r == 0) {
       if (!add) std::fill(g, g + n * k * n * k, T(0));
+      if (mirrors) mirror(g, n * k);
       return;
     }
-    if (by_pairs(n, k, r))
-      add_by_pairs(n, k, r, a, s, bias, g, scratch, threads, add);
-    else
+    if (by_pairs(n, k, r)) {
+      add_by_pairs(n, k, r, a, s, bias, g, scratch, threads, add, mirrors);
+    } else {
       add_by_columns(n, k, r, a, s, bias, g, scratch, threads, add, of_pool, lists);
+      if (mirrors) mirror(g, n * k);
+    }
   }
 
  private:
@@ -394,7 +430,7 @@ struct column_gram {
   };
 
   void add_by_pairs(std::size_t n, std::size_t k, std::size_t r, T const* a, T const* s, bool bias, T* g, T* scratch,
-                    int threads, bool add) const {
+                    int threads, bool add, bool mirrors) const {
     using namespace detail;
     constexpr std::size_t panel = gram_panels<T>::panel_width;
     std::size_t const an = n * r, kr = k * r, rows = n * kr, wide = padded<T>(rows), nk = n * k;
@@ -447,7 +483,7 @@ struct column_gram {
           tile.weights[i] = weights + (at / kr * r + at % r) * weights_row;
           tile.out[i] = r > 1 ? sums + at / r * wide : g + (row + i) * nk;
         }
-        tile.columns = rows;
+        tile.columns = mirrors ? row_end : rows;  // what lies beyond is written with other rows, by other threads
         tile.add = add || r > 1;
         return tile;
       });
@@ -459,6 +495,7 @@ struct column_gram {
             for (std::size_t q = 0; q < r; ++q) total += from[q];
             g[i * nk + j] = total;
           }
+      if (mirrors) mirror_rows(g, nk, begin * k, end * k);
     });
   }
 
