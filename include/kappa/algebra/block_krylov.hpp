@@ -151,7 +151,7 @@ class ritz_space {
         for (T& v : row) v = static_cast<T>(static_cast<double>(v) / norms[i]);
     }
     std::vector<T> g(count * count);
-    lapack::gemm(false, true, count, count, n, T(1), rows.data(), rows.data(), T(0), g.data());
+    rows_times_rows(n, count, rows.data(), count, rows.data(), g.data());
     auto wide = zeros<double>(count, count);
     for (std::size_t i = 0; i < count; ++i)
       for (std::size_t j = 0; j < count; ++j)
@@ -164,7 +164,7 @@ class ritz_space {
     for (std::size_t i = 0; i < kept; ++i)
       for (std::size_t j = 0; j < count; ++j)
         weights[i * count + j] = static_cast<T>(e.vectors(i, j) / std::sqrt(e.values(i)));
-    if (kept > 0) lapack::gemm(false, false, kept, n, count, T(1), weights.data(), rows.data(), T(0), result.data());
+    if (kept > 0) subtract_rows(n, kept, result.data(), count, weights.data(), rows.data());  // either sign will do
     rows = std::move(result);
     return kept;
   }
@@ -179,7 +179,7 @@ template <real T>
 std::vector<T> random_rows(std::size_t count, std::size_t n, std::uint64_t seed, std::uint64_t index) {
   std::vector<T> rows(count * n);
   counter_random random(seed, index);
-  for (T& v : rows) v = static_cast<T>(random.normal());
+  for (T& v : rows) v = static_cast<T>(2 * random.uniform() - 1);
   return rows;
 }
 

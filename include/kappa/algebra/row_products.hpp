@@ -55,11 +55,10 @@ struct lane {
 /// Rows of X and Y that are taken at a time.
 inline constexpr std::size_t rows_together = 4;
 
-/// c[d ld + i] = <x_d, b_i> for four rows of X and `m` rows of B, all of n elements and `stride` apart; added with
-/// `add`.
-template <real T>
-void dots_of_rows(std::size_t n, std::size_t stride, T const* x, std::size_t m, T const* b, T* c, std::size_t ld,
-                  bool add) {
+/// c[d ld + i] = <x_d, b_i> for four rows of X and `m` rows of B, all of n elements and `stride` apart. With `Add`, for a
+/// B that comes from afar, they are added.
+template <bool Add, real T>
+void dots_of_rows(std::size_t n, std::size_t stride, T const* x, std::size_t m, T const* b, T* c, std::size_t ld) {
   using v = lane<T>;
   for (std::size_t i = 0; i < m; i += 2) {
     std::size_t const j = std::min(i + 1, m - 1);
@@ -67,6 +66,10 @@ void dots_of_rows(std::size_t n, std::size_t stride, T const* x, std::size_t m, 
     typename v::type s0[rows_together] = {}, s1[rows_together] = {};
     std::size_t k = 0;
     for (; k + 2 * v::width <= n; k += 2 * v::width) {  // both halves of a cache line, which lie in different banks
+      if constexpr (Add) {  // the next two rows come meanwhile: they begin in other pages, which nobody foresees
+        __builtin_prefetch(b0 + 2 * stride + k);
+        __builtin_prefetch(b1 + 2 * stride + k);
+      }
       auto const u = v::load(b0 + k), u_next = v::load(b0 + k + v::width);
       auto const w = v::load(b1 + k), w_next = v::load(b1 + k + v::width);
 #pragma GCC unroll 4
@@ -88,8 +91,8 @@ void dots_of_rows(std::size_t n, std::size_t stride, T const* x, std::size_t m, 
       }
     for (std::size_t d = 0; d < rows_together; ++d) {
       T* const to = c + d * ld;
-      if (j > i) to[j] = add ? to[j] + odd[d] : odd[d];
-      to[i] = add ? to[i] + even[d] : even[d];
+      if (j > i) to[j] = Add ? to[j] + odd[d] : odd[d];
+      to[i] = Add ? to[i] + even[d] : even[d];
     }
   }
 }
@@ -157,7 +160,7 @@ void symmetric_times_rows(std::size_t n, T const* a, std::size_t count, T const*
           std::size_t const i = at * block, height = std::min(n - i, block);
           T const *const rows = a + i * n, *const from = x + round * together * n;
           T* const to = sums.data() + part * whole + round * together * n;
-          dots_of_rows(i, n, from, height, rows, to + i, n, true);
+          dots_of_rows<true>(i, n, from, height, rows, to + i, n);
           add_combinations(std::size_t{0}, i + height, n, to, height, from + i, n, T(1), rows);
         }
   });
@@ -174,7 +177,7 @@ template <real T>
 void rows_times_rows(std::size_t n, std::size_t count, T const* x, std::size_t m, T const* b, T* c) {
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
   if (count % rows_together == 0) {
-    for (std::size_t r = 0; r < count; r += rows_together) dots_of_rows(n, n, x + r * n, m, b, c + r * m, m, false);
+    for (std::size_t r = 0; r < count; r += rows_together) dots_of_rows<false>(n, n, x + r * n, m, b, c + r * m, m);
     return;
   }
 #endif
