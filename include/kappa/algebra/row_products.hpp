@@ -55,8 +55,8 @@ struct lane {
 /// Rows of X and Y that are taken at a time.
 inline constexpr std::size_t rows_together = 4;
 
-/// c[d ld + i] = <x_d, b_i> for four rows of X and `m` rows of B, all of n elements and `stride` apart. With `Add`, for a
-/// B that comes from afar, they are added.
+/// c[d ld + i] = <x_d, b_i> for four rows of X and `m` rows of B, all of n elements and `stride` apart. With `Add`, for
+/// a B that comes from afar, they are added.
 template <bool Add, real T>
 void dots_of_rows(std::size_t n, std::size_t stride, T const* x, std::size_t m, T const* b, T* c, std::size_t ld) {
   using v = lane<T>;
