@@ -46,7 +46,7 @@ void measure(bench::growth_options const& options, layer<In, Out> const&, std::s
     (gram.*way)(n, k, r, a.data(), s.data(), true, g.data(), scratch.data(), 1, false, further...);
   };
   kappa::kernels::chosen_vectors<float> const none;
-  std::vector<bench::contender> const grams{{"pairs", [&] { add(std::get<0>(ways)); }},
+  std::vector<bench::contender> const grams{{"pairs", [&] { add(std::get<0>(ways), false); }},
                                             {"columns", [&] { add(std::get<1>(ways), none, nullptr); }}};
   bench::print_choice("Gram matrix", which, grams, bench::compare(grams, options.seconds),
                       gram.by_pairs(n, k, r) ? 0 : 1);
