@@ -4,8 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include <kappa/kernels/simd.hpp>
-
+#include "multiply_adds.hpp"
 #include "timing.hpp"
 
 // The BLAS's own Fortran entry points, and OpenBLAS's thread count and choice of kernels.
@@ -20,30 +19,17 @@ void dgemm_(char const*, char const*, int const*, int const*, int const*, double
 
 namespace {
 
-/// Multiply-adds that never leave the registers, in the vector width kappa is compiled for: independent chains enough
-/// for two units with a latency of four cycles and more, few enough that they and the two operands have a register
-/// each.
 template <class T>
 void multiply_add(benchmark::State& state) {
-  constexpr int chains = kappa::kernels::simd_registers == 32 ? 16 : 12, repeats = 1000;
-  using vec = kappa::kernels::simd<T>;
-  vec acc[chains];
-  for (int i = 0; i < chains; ++i) acc[i] = vec(static_cast<T>(i));
+  constexpr int repeats = 1000;
   T factor = T(0.999), term = T(0.001);
   benchmark::DoNotOptimize(factor);
   benchmark::DoNotOptimize(term);
-  vec const x(factor), y(term);
   for ([[maybe_unused]] auto const& step : state) {
-    for (int r = 0; r < repeats; ++r) {
-#pragma GCC unroll 16
-      for (int i = 0; i < chains; ++i) acc[i] = kappa::kernels::multiply_add<T>(acc[i], x, y);
-    }
-    vec total = acc[0];
-    for (int i = 1; i < chains; ++i) total = total + acc[i];
-    T sum = kappa::kernels::sum<T>(total);
+    T sum = bench::multiply_adds<T>(repeats, factor, term);
     benchmark::DoNotOptimize(sum);
   }
-  state.counters["gflops"] = benchmark::Counter(2e-9 * kappa::kernels::width<T> * chains * repeats,
+  state.counters["gflops"] = benchmark::Counter(2e-9 * bench::multiply_adds_per_repeat<T> * repeats,
                                                 benchmark::Counter::kIsIterationInvariantRate);
 }
 

@@ -117,8 +117,8 @@ struct factors {
     return vectors * n * r * Out + linear::scratch_elements(threads);
   }
 
-  /// y_w [Out, In] = Σ_{nk} c_{nk} T_{nk} and y_b [Out] = Σ_{nk} c_{nk} b_{nk} if not null, for c [N, K]: V c without V.
-  /// For `count` such c one after the other, whose y_w and y_b lie `rows` elements apart: every s_n is read once.
+  /// y_w [Out, In] = Σ_{nk} c_{nk} T_{nk} and y_b [Out] = Σ_{nk} c_{nk} b_{nk} if not null, for c [N, K]: V c without
+  /// V. For `count` such c one after the other, whose y_w and y_b lie `rows` elements apart: every s_n is read once.
   static void combine(std::size_t n, std::size_t k, std::size_t r, T const* a, T const* s, std::size_t count,
                       T const* c, T* y_w, T* y_b, std::size_t rows, T* scratch) {
     std::size_t const row = r * Out;
@@ -186,7 +186,7 @@ struct factors {
     squared(std::size_t columns, T const* vectors) : k(columns), s(vectors) {}
     static simd<T> change(simd<T> x) { return x * x; }
     template <class Tiles>
-    void strips(std::size_t begin, std::size_t samples, int first, int last, T* to) const {
+    void copy_strips(std::size_t begin, std::size_t samples, int first, int last, T* to) const {
       constexpr int w = width<T>;
       alignas(64) T sums[ceil_div(Out, w) * w];
       int const from = Tiles::first_row(first), end = Tiles::first_row(last);

@@ -4,7 +4,9 @@
 /// T_{nk} = Σ_r s_{nkr} a_{nr}ᵀ without forming any of them.
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
+#include <utility>
 
 #include <kappa/kernels/blas.hpp>
 #include <kappa/kernels/chosen.hpp>
@@ -17,17 +19,19 @@ namespace kernels {
 
 namespace detail {
 
-// f(thread, first_row, last_row) on blocks of rows, dealt back and forth so that the long rows of a triangle are
-// shared.
+// f(thread, first_row, last_row) on blocks of rows, the long ones of a lower triangle first: a thread that is free
+// takes the next, so that none waits for long at the end.
 template <class F>
 void deal_rows(std::size_t n, std::size_t block, std::size_t work, int most_threads, F&& f) {
   std::size_t const blocks = (n + block - 1) / block;
   std::size_t const wanted = std::min({static_cast<std::size_t>(most_threads), static_cast<std::size_t>(threads()),
                                        blocks, 1 + work / (std::size_t{1} << 20)});
-  parallel_ranges(wanted, 1, 1, [&](std::size_t first, std::size_t last) {
-    for (std::size_t t = first; t < last; ++t)
-      for (std::size_t round = 0, b = t; b < blocks; ++round, b = round * wanted + (round % 2 ? wanted - 1 - t : t))
-        f(t, b * block, std::min(n, (b + 1) * block));
+  std::atomic<std::size_t> dealt{0};
+  parallel_ranges(wanted, 1, 1, [&](std::size_t first, std::size_t) {
+    for (std::size_t taken; (taken = dealt.fetch_add(1, std::memory_order_relaxed)) < blocks;) {
+      std::size_t const b = blocks - 1 - taken;
+      f(first, b * block, std::min(n, (b + 1) * block));
+    }
   });
 }
 
@@ -111,21 +115,17 @@ void append_one(std::size_t rows, T const* x, T scale, T* m, bool add) {
   row[D] += scale * static_cast<T>(rows);
 }
 
-// Panels of a symmetric product's lower triangle: those of parts [begin, end), dealt back and forth so that threads
-// share long and short ones evenly. What is finished below the diagonal goes above it while it is near.
-template <class T>
+// One of the parts of a symmetric product's lower triangle: strips of rows, with as much work as the others. What is
+// finished below the diagonal goes above it while it is near.
+template <class T, class Tiles>
 struct mirrored_panels {
   static constexpr bool changes = false;
   T* m;
-  std::size_t ld, begin, end, parts;
+  std::size_t ld;
+  int part, parts;
   bool mirrors;
-  int together;  // neighbours that go to the same thread: two threads write into the cache lines where panels meet
 
-  bool wants(int panel) const {
-    std::size_t const at = static_cast<std::size_t>(panel / together) % (2 * parts);
-    std::size_t const part = at < parts ? at : 2 * parts - 1 - at;
-    return begin <= part && part < end;
-  }
+  std::pair<int, int> strips(int count) const { return {begin(part, count), begin(part + 1, count)}; }
   void finish(int first, int last, int column, int columns) const {
     if (!mirrors) return;
     constexpr int w = width<T>;
@@ -139,6 +139,19 @@ struct mirrored_panels {
     }
     for (; i < last; ++i)
       for (int j = column; j < column + columns; ++j) *at(j, i) = *at(i, j);
+  }
+
+ private:
+  // The strip before which lie `before` parts of the work. Copying a strip and its tile on the diagonal take the time
+  // of about one and a half tiles.
+  int begin(int before, int count) const {
+    auto const work = [](int strip) {
+      return 2 * ceil_div(Tiles::first_row(strip + 1), Tiles::columns::panel_width) + 3;
+    };
+    int all = 0, done = 0, strip = 0;
+    for (int t = 0; t < count; ++t) all += work(t);
+    for (; strip < count && (2 * done + work(strip)) * parts <= 2 * before * all; ++strip) done += work(strip);
+    return strip;
   }
 };
 
@@ -163,14 +176,15 @@ void second_moment(std::size_t rows, T const* x, T scale, T* m, bool homogeneous
     if (homogeneous) detail::append_one<T, D>(rows, x, scale, m, add);
     if (mirrors) mirror(m, order);
   } else {
-    using columns = typename transposed_tiles<T, D, D>::columns;
+    using tiles = transposed_tiles<T, D, D>;
     std::size_t const work = rows * static_cast<std::size_t>(D) * static_cast<std::size_t>(D) / 2;
     std::size_t const parts =
-        std::min({static_cast<std::size_t>(threads()), 1 + (work >> 20), static_cast<std::size_t>(columns::count)});
-    int const together = std::max(1, columns::count / (8 * static_cast<int>(parts)));
+        std::min({static_cast<std::size_t>(threads()), 1 + (work >> 20), static_cast<std::size_t>(tiles::count)});
     parallel_ranges(parts, 1, 1, [&](std::size_t begin, std::size_t end) {
-      multiply_transposed<T, D, D, true>(rows, x, x, m, order, scale, 0, columns::count, add,
-                                         detail::mirrored_panels<T>{m, order, begin, end, parts, mirrors, together});
+      for (std::size_t part = begin; part < end; ++part)
+        multiply_transposed<T, D, D, true>(
+            rows, x, x, m, order, scale, 0, tiles::columns::count, add,
+            detail::mirrored_panels<T, tiles>{m, order, static_cast<int>(part), static_cast<int>(parts), mirrors});
     });
     if (homogeneous) {
       detail::append_one<T, D>(rows, x, scale, m, add);
@@ -195,7 +209,7 @@ constexpr std::size_t padded(std::size_t n) {
 template <class T>
 void pack_gram(std::size_t n, std::size_t depth, T const* x, T* to) {
   constexpr std::size_t w = width<T>, vectors = gram_panels<T>::per_panel;
-  parallel_ranges(padded<T>(n) / w, 1 + (1 << 18) / (depth * w), 1, [&](std::size_t first, std::size_t last) {
+  parallel_ranges(padded<T>(n) / w, 1 + (1 << 16) / (depth * w), 1, [&](std::size_t first, std::size_t last) {
     for (std::size_t v = first; v < last; ++v) {
       T* const out = to + (v / vectors) * (vectors * w * depth) + (v % vectors) * w;
       auto const square = [&](std::size_t k, std::size_t steps, auto&& read) {

@@ -395,9 +395,8 @@ struct transposed_tiles {
     return static_cast<int>(std::min<std::size_t>(room / (steps * rows), count));
   }
   /// Elements of all panels' copies, when there may be several groups.
-  static constexpr std::size_t packed = copies && in_group(depth) < count
-                                            ? depth * static_cast<std::size_t>(columns::count * columns::panel_width)
-                                            : 0;
+  static constexpr std::size_t packed =
+      copies && in_group(depth) < count ? depth * static_cast<std::size_t>(columns::count * columns::panel_width) : 0;
 
   /// Calls f(constant rows, first row) for strips [first, last).
   template <class F>
@@ -445,9 +444,8 @@ template <class T, int R, int Vectors>
       store_first<count, T>(out, x[i]);
     }
   };
-  for (int v = 0; v < Vectors; ++v)
-    [&]<int... I>(std::integer_sequence<int, I...>) { (some(constant<I * n>{}, v), ...); }
-    (std::make_integer_sequence<int, ceil_div(R, n)>());
+  auto const all = [&]<int... I>(std::integer_sequence<int, I...>, int v) { (some(constant<I * n>{}, v), ...); };
+  for (int v = 0; v < Vectors; ++v) all(std::make_integer_sequence<int, ceil_div(R, n)>(), v);
 }
 
 /// C = A Wᵀ + bias as Cᵀ = W Aᵀ: panels of A are packed instead of W's, and tiles are turned when they are written.
@@ -491,20 +489,20 @@ struct turned_product {
 
 /// What a product's caller has to say on a panel of C: everything is wanted, and nothing follows.
 struct plain_panels {
-  /// Whether the product is of something else than A and B: then caller.strips<Tiles>(first row, rows, first strip,
-  /// last strip, to) copies strips as `copy_strips` does, and panels are copied through caller.change(vector).
+  /// Whether the product is of something else than A and B: then caller.copy_strips<Tiles>(first row, rows, first
+  /// strip, last strip, to) copies strips as `copy_strips` does, and panels are copied through caller.change(vector).
   static constexpr bool changes = false;
-  /// Whether the panel is wanted.
-  constexpr bool wants(int /*panel*/) const { return true; }
+  /// Of the strips of C's rows, those that are wanted: from the first to before the second.
+  constexpr std::pair<int, int> strips(int count) const { return {0, count}; }
   /// Follows when C's rows [first, last) have got their final values in columns [column, column + columns).
   constexpr void finish(int /*first*/, int /*last*/, int /*column*/, int /*columns*/) const {}
 };
 
 /// C += scale Aᵀ B, or C = scale Aᵀ B unless `add`, for A [depth, Rows] and B [depth, Columns] whose rows lie StrideA
-/// and StrideB apart, C [Rows, Columns] with leading dimension ld; only those panels [first, last) of the columns that
-/// the caller wants. `Lower`: of a panel only the rows from the one that has the panel's first column on its diagonal.
-/// With room for `transposed_tiles::packed` elements at `packed`, whole panels of B are copied once for all groups of
-/// strips; threads may share it.
+/// and StrideB apart, C [Rows, Columns] with leading dimension ld; only panels [first, last) of the columns, and of the
+/// rows only the strips that the caller wants. `Lower`: of a panel only the rows from the one that has the panel's
+/// first column on its diagonal. With room for `transposed_tiles::packed` elements at `packed`, whole panels of B are
+/// copied once for all groups of strips; threads may share it.
 template <class T, int Rows, int Columns, bool Lower = false, int StrideA = Rows, int StrideB = Columns,
           class Caller = plain_panels>
 void multiply_transposed(std::size_t depth, T const* a, T const* b, T* c, std::size_t ld, T scale, int first, int last,
@@ -549,6 +547,7 @@ void multiply_transposed(std::size_t depth, T const* a, T const* b, T* c, std::s
   };
   std::size_t const chunks = std::max<std::size_t>(1, (depth + tiles::depth - 1) / tiles::depth);
   std::size_t const chunk = (depth + chunks - 1) / chunks;
+  auto const [first_strip, last_strip] = caller.strips(tiles::count);
   for (std::size_t k = 0; k < depth; k += chunk) {
     std::size_t const steps = std::min(chunk, depth - k);
     bool const present = add || k > 0, final = k + steps == depth;
@@ -559,21 +558,21 @@ void multiply_transposed(std::size_t depth, T const* a, T const* b, T* c, std::s
       alignas(64) T strips[tiles::room];
       alignas(64) T near_copy[tiles::depth * p::panel_width];
       int const group = tiles::in_group(steps);
-      for (int from = 0; from < tiles::count; from += group) {
-        int const to = std::min(from + group, tiles::count);
+      for (int from = first_strip; from < last_strip; from += group) {
+        int const to = std::min(from + group, last_strip);
         if (Lower && tiles::first_row(to) <= first * p::panel_width) continue;
         if constexpr (Caller::changes)
-          caller.template strips<tiles>(k, steps, from, to, strips);
+          caller.template copy_strips<tiles>(k, steps, from, to, strips);
         else
           copy_strips<tiles>(steps, StrideA, a + k * StrideA, from, to, strips);
         in_panels<p, T>(first, last, [&]<int Vectors, int Tail>(constant<Vectors> v, constant<Tail> tail, int panel) {
           int const column = panel * p::panel_width;
-          if ((Lower && tiles::first_row(to) <= column) || !caller.wants(panel)) return;
+          if (Lower && tiles::first_row(to) <= column) return;
           int const begin = Lower ? std::max(from, column / tiles::rows) : from;
           T const* strip = strips + static_cast<std::size_t>(begin - from) * tiles::rows * steps;
           T const* const panel_of_b = b + k * StrideB + column;
           T* const copy = packed ? packed + static_cast<std::size_t>(column) * tiles::depth : near_copy;
-          bool copied = !Lower && packed && from > 0;  // a lower panel may begin at any group
+          bool copied = !Lower && packed && from > first_strip;  // a lower panel may begin at any group
           if constexpr (Caller::changes)
             if (!copied)
               copy_panel<Tail, Vectors>(steps, panel_of_b, StrideB, copy, [&](simd<T> x) { return caller.change(x); });
@@ -600,14 +599,15 @@ void multiply_transposed(std::size_t depth, T const* a, T const* b, T* c, std::s
       }
     } else {
       in_panels<p, T>(first, last, [&]<int Vectors, int Tail>(constant<Vectors> v, constant<Tail> tail, int panel) {
-        if (!caller.wants(panel)) return;
-        int const column = panel * p::panel_width, begin = Lower ? column / tiles::rows : 0;
-        tiles::in_strips(begin, tiles::count, [&](auto rows, int row) {
+        int const column = panel * p::panel_width;
+        int const begin = std::max(first_strip, Lower ? column / tiles::rows : 0);
+        if (Lower && tiles::first_row(last_strip) <= column) return;
+        tiles::in_strips(begin, last_strip, [&](auto rows, int row) {
           tile(rows, row, v, tail, column, present, [&](auto& acc) {
             multiply_tile<Tail, T>(acc, steps, a + k * StrideA + row, 1, StrideA, b + k * StrideB + column, StrideB);
           });
         });
-        finish(v, tail, column, begin, tiles::count);
+        finish(v, tail, column, begin, last_strip);
       });
     }
   }
