@@ -23,9 +23,9 @@ template <class T>
 void multiply_add(benchmark::State& state) {
   constexpr int repeats = 1000;
   T factor = T(0.999), term = T(0.001);
-  benchmark::DoNotOptimize(factor);
-  benchmark::DoNotOptimize(term);
   for ([[maybe_unused]] auto const& step : state) {
+    benchmark::DoNotOptimize(factor);
+    benchmark::DoNotOptimize(term);
     T sum = bench::multiply_adds<T>(repeats, factor, term);
     benchmark::DoNotOptimize(sum);
   }
