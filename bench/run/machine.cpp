@@ -19,6 +19,7 @@ void dgemm_(char const*, char const*, int const*, int const*, int const*, double
 
 namespace {
 
+/// The peak that no kernel exceeds. Operands change for the compiler in every iteration, or it makes the sums once.
 template <class T>
 void multiply_add(benchmark::State& state) {
   constexpr int repeats = 1000;
