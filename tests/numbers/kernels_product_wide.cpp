@@ -53,6 +53,37 @@ TEST_CASE("the way of a product does not change it") {
   REQUIRE(cheaper < 64);
 }
 
+// Every block of rows copies W, so that a block of the few rows that others leave would cost as much as they do.
+TEST_CASE("blocks of a product are about equally long") {
+  constexpr int in = 200, out = 70;
+  using p = product<double, in, out, route::tiles>;
+  constexpr std::size_t most = 1000;
+  auto const x = draw<double>(most * in, 1), w = draw<double>(in * out, 2), dy = draw<double>(most * out, 3);
+  std::vector<double> y(most * out), dx(most * in), scratch(p::scratch_elements(1));
+  kappa::set_threads(1);
+  std::vector<std::size_t> lengths;
+  auto const note = [&](std::size_t begin, std::size_t end) { lengths.push_back(end - begin); };
+  auto const even = [&] {
+    auto const [shortest, longest] = std::minmax_element(lengths.begin(), lengths.end());
+    return *longest <= 3 * *shortest;
+  };
+  std::size_t several = 0;
+  for (std::size_t rows = 20; rows <= most; rows += 7) {
+    INFO("rows " << rows);
+    lengths.clear();
+    p::forward(rows, x.data(), w.data(), nullptr, y.data(), scratch.data(), note);
+    REQUIRE(even());
+    several += lengths.size() > 1 ? 1 : 0;
+    lengths.clear();
+    p::pull(rows, dy.data(), w.data(), dx.data(), false, scratch.data(), note);
+    REQUIRE(even());
+    several += lengths.size() > 1 ? 1 : 0;
+    lengths.push_back(lengths.back() / 4);  // planted fault: a rest of few rows
+    REQUIRE_FALSE(even());
+  }
+  REQUIRE(several > 100);
+}
+
 TEST_CASE("the split over threads does not change a product") {
   constexpr int in = 200, out = 70;
   std::size_t const rows = GENERATE(40u, 1000u);

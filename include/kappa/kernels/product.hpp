@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <numeric>
 
 #include <kappa/kernels/blas.hpp>
 #include <kappa/kernels/row.hpp>
@@ -51,7 +52,7 @@ struct product {
   static void forward(std::size_t rows, T const* x, T const* w, T const* bias, T* y, T* scratch,
                       Epilogue&& epilogue = {}) {
     if constexpr (Route == route::blas) {
-      in_blocks<blas_block(Out)>(rows, [&](std::size_t r, std::size_t end) {
+      in_blocks<blas_block(Out), 1>(rows, [&](std::size_t r, std::size_t end) {
         if (bias)
           for (std::size_t i = r; i < end; ++i) std::copy(bias, bias + Out, y + i * Out);
         gemm<T>(taken::as_is, taken::transposed, end - r, Out, In, T(1), x + r * In, In, w, In, T(bias ? 1 : 0),
@@ -61,31 +62,30 @@ struct product {
     } else {
       start const from = bias ? start::row : start::zero;
       if (rows <= few_rows || whole_out == 0) {
-        in_blocks<tile_block(Out, panels<T, Out>::rows)>(rows, [&](std::size_t r, std::size_t end) {
+        in_blocks<tile_block(Out), tile_rows<Out>>(rows, [&](std::size_t r, std::size_t end) {
           multiply_by_dots<T, In, Out>(end - r, x + r * In, w, from, bias, y + r * Out);
           epilogue(r, end);
         });
         return;
       }
       if constexpr (whole_out > 0) {
-        using p = panels<T, whole_out>;
         using turned = turned_product<T, In, whole_out, Out>;
-        if constexpr (packs_whole) pack_transposed<T, In, whole_out>(w, scratch, 0, p::vectors);
-        in_blocks<packs_whole ? tile_block(Out, p::rows) : copied_block(Out, p::rows)>(
-            rows, [&](std::size_t r, std::size_t end) {
-              T const* const xs = x + r * In;
-              T* const ys = y + r * Out;
-              if constexpr (packs_whole)
-                multiply<T, In, whole_out, Out>(end - r, xs, scratch, from, bias, ys);
-              else if (!turned::wins(end - r))
-                multiply_by_rows<T, In, whole_out, Out>(end - r, xs, w, from, bias, ys);
-              else if constexpr (turned::fits)
-                turned::multiply(end - r, xs, w, bias, ys);
-              if constexpr (whole_out < Out)
-                multiply_by_dots<T, In, Out - whole_out, Out>(end - r, xs, w + static_cast<std::size_t>(In) * whole_out,
-                                                              from, bias ? bias + whole_out : nullptr, ys + whole_out);
-              epilogue(r, end);
-            });
+        if constexpr (packs_whole) pack_transposed<T, In, whole_out>(w, scratch, 0, panels<T, whole_out>::vectors);
+        constexpr std::size_t tile = std::lcm(tile_rows<whole_out>, turned::fits ? turned::in_panel : 1);
+        in_blocks<forward_block, tile>(rows, [&](std::size_t r, std::size_t end) {
+          T const* const xs = x + r * In;
+          T* const ys = y + r * Out;
+          if constexpr (packs_whole)
+            multiply<T, In, whole_out, Out>(end - r, xs, scratch, from, bias, ys);
+          else if (!turned::wins(end - r))
+            multiply_by_rows<T, In, whole_out, Out>(end - r, xs, w, from, bias, ys);
+          else if constexpr (turned::fits)
+            turned::multiply(end - r, xs, w, bias, ys);
+          if constexpr (whole_out < Out)
+            multiply_by_dots<T, In, Out - whole_out, Out>(end - r, xs, w + static_cast<std::size_t>(In) * whole_out,
+                                                          from, bias ? bias + whole_out : nullptr, ys + whole_out);
+          epilogue(r, end);
+        });
       }
     }
   }
@@ -95,7 +95,7 @@ struct product {
   static void pull(std::size_t rows, T const* dy, T const* w, T* dx, bool accumulate, T* scratch,
                    Epilogue&& epilogue = {}) {
     if constexpr (Route == route::blas) {
-      in_blocks<blas_block(In)>(rows, [&](std::size_t r, std::size_t end) {
+      in_blocks<blas_block(In), 1>(rows, [&](std::size_t r, std::size_t end) {
         gemm<T>(taken::as_is, taken::as_is, end - r, In, Out, T(1), dy + r * Out, Out, w, In, T(accumulate ? 1 : 0),
                 dx + r * In, In);
         epilogue(r, end);
@@ -113,7 +113,7 @@ struct product {
         for (int i = whole_in; i < In; ++i)
           for (int o = 0; o < Out; ++o)
             scratch[static_cast<std::ptrdiff_t>(i - whole_in) * Out + o] = w[static_cast<std::ptrdiff_t>(o) * In + i];
-      in_blocks<pull_block>(rows, [&](std::size_t r, std::size_t end) {
+      in_blocks<pull_block, tile_rows<whole_in>>(rows, [&](std::size_t r, std::size_t end) {
         if constexpr (whole_in > 0)
           multiply_as_it_lies<T, Out, whole_in, In>(end - r, dy + r * Out, w, accumulate, dx + r * In);
         if constexpr (whole_in < In)
@@ -191,28 +191,35 @@ struct product {
   // 128 to 784 inputs.
   static constexpr std::size_t few_rows = simd_registers == 16 && !packs_whole ? 8 : 2 + In / 64;
 
-  // Blocks of whole tiles whose results fill a third of a first-level cache; of about a hundred rows when W has to be
-  // streamed for each of them. Slabs of a few hundred rows for BLAS, which packs W once a call.
-  static constexpr std::size_t tile_block(int columns, int tile_rows) {
-    auto const tile = static_cast<std::size_t>(tile_rows), row = sizeof(T) * static_cast<std::size_t>(columns);
-    std::size_t const rows = in_second_level<T>(In, Out) ? 16 * 1024 / row : std::max<std::size_t>(96, 16 * 1024 / row);
-    return tile * std::max<std::size_t>(1, rows / tile);
+  // Rows of a block: their results fill a third of a first-level cache; about a hundred when W has to be streamed for
+  // each block, a second-level cache's worth when panels of W are copied for each. Slabs of a few hundred rows for
+  // BLAS, which packs W once a call.
+  static constexpr std::size_t tile_block(int columns) {
+    return std::max<std::size_t>(in_second_level<T>(In, Out) ? 1 : 96,
+                                 16 * 1024 / (sizeof(T) * static_cast<std::size_t>(columns)));
   }
-  static constexpr std::size_t copied_block(int columns, int tile_rows) {
-    auto const tile = static_cast<std::size_t>(tile_rows), row = sizeof(T) * static_cast<std::size_t>(columns);
-    return tile * std::max<std::size_t>(16, 256 * 1024 / row / tile);
+  static constexpr std::size_t copied_block(int columns) {
+    return std::max<std::size_t>(96, 256 * 1024 / (sizeof(T) * static_cast<std::size_t>(columns)));
   }
-  static constexpr std::size_t pull_block = in_first_level<T>(In, Out)
-                                                ? tile_block(In, panels<T, std::max(1, whole_in)>::rows)
-                                                : copied_block(In, panels<T, std::max(1, whole_in)>::rows);
   static constexpr std::size_t blas_block(int columns) {
     return std::clamp<std::size_t>(256 * 1024 / (sizeof(T) * static_cast<std::size_t>(columns)), 64, 1024);
   }
+  static constexpr std::size_t forward_block = packs_whole ? tile_block(Out) : copied_block(Out);
+  static constexpr std::size_t pull_block = in_first_level<T>(In, Out) ? tile_block(In) : copied_block(In);
 
-  template <std::size_t Block, class F>
+  // Rows of the tiles that blocks are cut into.
+  template <int Columns>
+  static constexpr std::size_t tile_rows = static_cast<std::size_t>(panels<T, std::max(1, Columns)>::rows);
+
+  // Blocks of about `Block` rows and all about as long, since the last pays for its copy of W like the others; whole
+  // tiles but for the last.
+  template <std::size_t Block, std::size_t Tile, class F>
   static void in_blocks(std::size_t rows, F&& f) {
     parallel_ranges(rows, rows_per_thread(In, Out), 16, [&](std::size_t begin, std::size_t end) {
-      for (std::size_t r = begin; r < end; r += Block) f(r, std::min(end, r + Block));
+      std::size_t const n = end - begin, tiles = (n + Tile - 1) / Tile;
+      std::size_t const count = std::clamp<std::size_t>((n + Block / 2) / Block, 1, tiles);
+      for (std::size_t i = 0; i < count; ++i)
+        f(begin + tiles * i / count * Tile, std::min(end, begin + tiles * (i + 1) / count * Tile));
     });
   }
 };

@@ -37,31 +37,46 @@ struct panels {
   static constexpr int padded = vectors * width<T>;
 };
 
-/// acc += A B for one tile: A's element (i, k) at a[i a_row + k a_step], B's vectors at b + k b_step, the last of
-/// which holds `Tail` elements. `depth` is a std::integral_constant or a run-time number. With `Keep`, B's vectors are
-/// also written to `copy`, one after the other, the last padded with zeros.
+/// acc += a bᵀ for a column a of A, whose elements are a_row apart, and a row b of B, whose last vector holds `Tail`
+/// elements. With `Keep`, B's vectors are also written to `copy`, the last padded with zeros.
+template <int Tail, class T, int Rows, int Vectors, bool Keep>
+[[gnu::always_inline]] inline void multiply_step(simd<T> (&acc)[Rows][Vectors], T const* a, std::size_t a_row,
+                                                 T const* b, std::bool_constant<Keep>, [[maybe_unused]] T* copy) {
+  simd<T> v[Vectors];
+#pragma GCC unroll 8
+  for (int j = 0; j + 1 < Vectors; ++j) v[j] = load(b + j * width<T>);
+  v[Vectors - 1] = load_first<Tail>(b + (Vectors - 1) * width<T>);
+  if constexpr (Keep) {
+#pragma GCC unroll 8
+    for (int j = 0; j < Vectors; ++j) store<T>(copy + j * width<T>, v[j]);
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < Rows; ++i) {
+    simd<T> const x(a[static_cast<std::size_t>(i) * a_row]);
+#pragma GCC unroll 8
+    for (int j = 0; j < Vectors; ++j) acc[i][j] = multiply_add<T>(x, v[j], acc[i][j]);
+  }
+}
+
+/// acc += A B for one tile: A's element (i, k) at a[i a_row + k a_step], B's vectors at b + k b_step, as in
+/// multiply_step. `depth` is a std::integral_constant or a run-time number. With `Keep`, copies follow each other.
 template <int Tail, class T, int Rows, int Vectors, class Depth, bool Keep = false>
 [[gnu::always_inline]] inline void multiply_tile(simd<T> (&acc)[Rows][Vectors], Depth depth, T const* a,
                                                  std::size_t a_row, std::size_t a_step, T const* b, std::size_t b_step,
-                                                 std::bool_constant<Keep> = {}, [[maybe_unused]] T* copy = nullptr) {
-  for (std::size_t k = 0; k < static_cast<std::size_t>(depth); ++k) {
-    simd<T> v[Vectors];
-#pragma GCC unroll 8
-    for (int j = 0; j + 1 < Vectors; ++j) v[j] = load(b + j * width<T>);
-    v[Vectors - 1] = load_first<Tail>(b + (Vectors - 1) * width<T>);
-    if constexpr (Keep) {
-#pragma GCC unroll 8
-      for (int j = 0; j < Vectors; ++j) store<T>(copy + j * width<T>, v[j]);
-      copy += Vectors * width<T>;
-    }
-#pragma GCC unroll 16
-    for (int i = 0; i < Rows; ++i) {
-      simd<T> const x(a[static_cast<std::size_t>(i) * a_row]);
-#pragma GCC unroll 8
-      for (int j = 0; j < Vectors; ++j) acc[i][j] = multiply_add<T>(x, v[j], acc[i][j]);
-    }
+                                                 std::bool_constant<Keep> keep = {},
+                                                 [[maybe_unused]] T* copy = nullptr) {
+  auto const step = [&]() __attribute__((always_inline)) {
+    multiply_step<Tail, T>(acc, a, a_row, b, keep, copy);
     a += a_step;
     b += b_step;
+    if constexpr (Keep) copy += Vectors * width<T>;
+  };
+  if constexpr (std::is_integral_v<Depth>) {
+    // Unrolled for what the loop itself costs: the processor decodes hardly more than the products need.
+#pragma GCC unroll 2
+    for (std::size_t k = 0; k < depth; ++k) step();
+  } else {
+    for (std::size_t k = 0; k < Depth::value; ++k) step();
   }
 }
 
