@@ -229,7 +229,7 @@ template <class T>
   if constexpr (sizeof(simd<T>) == 32) {  // AVX: only the last stage crosses from one half of a vector to the other
     constexpr auto all = std::make_integer_sequence<int, w>{};
     simd<T> y[w];
-    auto const stage = [&]<int Unit>(std::integral_constant<int, Unit>) {
+    auto const stage = [&]<int Unit>(std::integral_constant<int, Unit>) __attribute__((always_inline)) {
 #pragma GCC unroll 16
       for (int i = 0; i < w; i += 2 * Unit)
 #pragma GCC unroll 16

@@ -239,7 +239,7 @@ void multiply(std::size_t rows, T const* a, T const* b, start what, T const* bia
 template <int Vectors, int Steps, class T, class Count>
 [[gnu::always_inline]] inline void transpose_panel(T const* w, std::size_t ld, Count columns, T* to) {
   constexpr int n = width<T>;
-  auto const square = [&]<int Width>(constant<Width>, int k) {
+  auto const square = [&]<int Width>(constant<Width>, int k) __attribute__((always_inline)) {
     for (int v = 0; v < Vectors; ++v) {
       T const* const from = w + static_cast<std::size_t>(v * n) * ld + k;
       simd<T> x[n];
@@ -446,21 +446,27 @@ template <class T, int R, int Vectors>
 [[gnu::always_inline]] inline void end_turned_tile(simd<T> const (&acc)[R][Vectors], int columns, T* to,
                                                    std::size_t ld) {
   constexpr int n = width<T>;
-  auto const some = [&]<int First>(constant<First>, int v) {
+  T whole[Vectors * n * R];  // for a tile of fewer columns
+  bool const fewer = columns < Vectors * n;
+  T* out = fewer ? whole : to;
+  std::size_t const stride = fewer ? R : ld;
+  auto const some = [&]<int First>(constant<First>, int v) __attribute__((always_inline)) {
     constexpr int count = std::min(n, R - First);
     simd<T> x[n];
 #pragma GCC unroll 16
     for (int i = 0; i < n; ++i) x[i] = i < count ? acc[First + std::min(i, count - 1)][v] : simd<T>(T(0));
     transpose<T>(x);
-    T* out = to + static_cast<std::size_t>(v * n) * ld + First;
 #pragma GCC unroll 16
-    for (int i = 0; i < n; ++i, out += ld) {
-      if (v * n + i >= columns) return;
-      store_first<count, T>(out, x[i]);
-    }
+    for (int i = 0; i < n; ++i) store_first<count, T>(out + static_cast<std::size_t>(i) * stride + First, x[i]);
   };
-  auto const all = [&]<int... I>(std::integer_sequence<int, I...>, int v) { (some(constant<I * n>{}, v), ...); };
-  for (int v = 0; v < Vectors; ++v) all(std::make_integer_sequence<int, ceil_div(R, n)>(), v);
+  auto const all = [&]<int... I>(std::integer_sequence<int, I...>, int v) __attribute__((always_inline)) {
+    (some(constant<I * n>{}, v), ...);
+  };
+#pragma GCC unroll 8
+  for (int v = 0; v < Vectors; ++v, out += static_cast<std::size_t>(n) * stride)
+    all(std::make_integer_sequence<int, ceil_div(R, n)>(), v);
+  if (fewer)
+    for (int i = 0; i < columns; ++i) std::copy_n(whole + i * R, R, to + static_cast<std::size_t>(i) * ld);
 }
 
 /// C = A Wᵀ + bias as Cᵀ = W Aᵀ: panels of A are packed instead of W's, and tiles are turned when they are written.
