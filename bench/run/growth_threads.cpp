@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include <kappa/declare.hpp>
 #include <kappa/derive/derive.hpp>
 
+#include "classifiers.hpp"
 #include "growth.hpp"
 #include "multiply_adds.hpp"
 #include "problem.hpp"
@@ -17,26 +17,17 @@ namespace {
 
 using namespace kappa;
 
-struct small : network<input<784> | dense<128> | act::relu | dense<10>> {};
-struct large : network<input<784> | dense<512> | act::relu | dense<256> | act::relu | dense<10>> {};
-template <class Network>
-struct classified : objective<Network, cross_entropy> {};
-
-float const volatile factor = 0.999F;
-float const volatile term = 0.001F;
-float volatile results[2];
-
 // So many repeats, by all threads together.
 void registers(int repeats) {
   parallel_ranges(static_cast<std::size_t>(threads()), 1, 1, [=](std::size_t begin, std::size_t end) {
     int const own = repeats / threads() * static_cast<int>(end - begin);
-    results[begin % 2] = bench::multiply_adds<float>(own, factor, term);
+    bench::run_multiply_adds(own);
   });
 }
 
 template <class Network>
 void of_network(bench::growth_options const& options, bench::problem const& p) {
-  using objective = classified<Network>;
+  using objective = bench::digits<Network>;
   std::size_t const n = options.short_form ? 64 : 512;
   auto const theta = bench::parameters(p), x = bench::inputs(p, n);
   auto const y = bench::labels(p, n);
@@ -74,6 +65,6 @@ void of_network(bench::growth_options const& options, bench::problem const& p) {
 
 int main(int count, char** arguments) {
   bench::growth_options const options(count, arguments);
-  of_network<small>(options, bench::small());
-  of_network<large>(options, bench::large());
+  of_network<bench::small_classifier>(options, bench::small());
+  of_network<bench::large_classifier>(options, bench::large());
 }

@@ -6,9 +6,9 @@
 #include <cstdlib>
 #include <vector>
 
-#include <kappa/declare.hpp>
 #include <kappa/derive/derive.hpp>
 
+#include "classifiers.hpp"
 #include "growth.hpp"
 #include "multiply_adds.hpp"
 #include "problem.hpp"
@@ -17,23 +17,14 @@ namespace {
 
 using namespace kappa;
 
-struct small : network<input<784> | dense<128> | act::relu | dense<10>> {};
-struct large : network<input<784> | dense<512> | act::relu | dense<256> | act::relu | dense<10>> {};
-template <class Network>
-struct classified : objective<Network, cross_entropy> {};
-
 int const in_turn = 8;  // calls of each, timed one by one: the first gradient finds less in the caches
-
-float const volatile factor = 0.999F;
-float const volatile term = 0.001F;
-float volatile result;
 
 template <class Network>
 void of_network(bench::problem const& p, double seconds) {
   std::size_t const n = 128;
   auto const theta = bench::parameters(p), x = bench::inputs(p, n);
   auto const y = bench::labels(p, n);
-  auto work = workspace_for<classified<Network>, float>(n, loss_value, gradient);
+  auto work = workspace_for<bench::digits<Network>, float>(n, loss_value, gradient);
   auto const time = [](auto const& f) {
     double const begin = bench::now(1);
     f();
@@ -41,7 +32,7 @@ void of_network(bench::problem const& p, double seconds) {
   };
   auto const derived = [&] { derive(work, theta, batch(x, y), loss_value, gradient); };
   int repeats = 1000;
-  auto const registers = [&] { result = bench::multiply_adds<float>(repeats, factor, term); };
+  auto const registers = [&] { bench::run_multiply_adds(repeats); };
   for (int i = 0; i < 10; ++i) derived();
   registers();
   repeats = std::max(1000, static_cast<int>(repeats * time(derived) / time(registers)));
@@ -66,6 +57,6 @@ void of_network(bench::problem const& p, double seconds) {
 int main(int count, char** arguments) {
   double const seconds = count > 1 ? std::atof(arguments[1]) : 30;
   set_threads(1);
-  of_network<small>(bench::small(), seconds);
-  of_network<large>(bench::large(), seconds);
+  of_network<bench::small_classifier>(bench::small(), seconds);
+  of_network<bench::large_classifier>(bench::large(), seconds);
 }
